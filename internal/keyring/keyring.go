@@ -1,0 +1,210 @@
+// Package keyring derives every key that Crossfade uses from a ring of master secrets with ids, and
+// seals and signs with them.
+//
+// Invariant: the first key of the ring signs and seals, every key of the ring verifies and opens, and
+// a key made for one purpose is useless for another. That is what lets a secret be rotated without
+// logging anybody out: put the new one second (published), then first (signing), then drop the old one
+// after its last credential has expired. The session plane, the edge and the API call it.
+package keyring
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/ed25519"
+	"crypto/hkdf"
+	"crypto/hmac"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"sync"
+)
+
+// MinSecret is the least number of bytes that a master secret may have.
+const MinSecret = 32
+
+// ErrOpen says that a sealed or signed value is not ours: wrong key, wrong purpose, or altered.
+var ErrOpen = errors.New("keyring: not sealed or signed by a key of this ring")
+
+// Secret is one master secret. ID is a single byte from 1 to 255 that travels in every value made
+// with it.
+type Secret struct {
+	ID    byte
+	Bytes []byte
+}
+
+// Ring is an immutable set of keys. It is safe for concurrent use.
+type Ring struct {
+	keys []*key
+	rand io.Reader
+}
+
+// New builds a ring; the first secret is the one that signs and seals. rand is the source of nonces,
+// crypto/rand.Reader in production.
+func New(rand io.Reader, secrets ...Secret) (*Ring, error) {
+	if len(secrets) == 0 {
+		return nil, errors.New("keyring: no secret given")
+	}
+	r := &Ring{rand: rand}
+	seen := map[byte]bool{}
+	for _, s := range secrets {
+		switch {
+		case s.ID == 0:
+			return nil, errors.New("keyring: key id 0 is reserved")
+		case seen[s.ID]:
+			return nil, fmt.Errorf("keyring: key id %d given twice", s.ID)
+		case len(s.Bytes) < MinSecret:
+			return nil, fmt.Errorf("keyring: secret %d has %d bytes, needs %d or more", s.ID, len(s.Bytes), MinSecret)
+		}
+		seen[s.ID] = true
+		r.keys = append(r.keys, &key{id: s.ID, master: slices.Clone(s.Bytes)})
+	}
+	return r, nil
+}
+
+// Sum is the HMAC-SHA256 of data under the signing key for a purpose, with the id of that key.
+func (r *Ring) Sum(purpose string, data []byte) (id byte, sum [sha256.Size]byte) {
+	k := r.keys[0]
+	return k.id, k.mac(purpose, data)
+}
+
+// Verify reports, in constant time, whether sum (16 bytes or more of the HMAC) was made over data by
+// key id for this purpose.
+func (r *Ring) Verify(purpose string, id byte, data, sum []byte) bool {
+	k := r.find(id)
+	if k == nil || len(sum) < 16 || len(sum) > sha256.Size {
+		return false
+	}
+	want := k.mac(purpose, data)
+	return hmac.Equal(want[:len(sum)], sum)
+}
+
+// Hash is a keyed hash that must stay the same for the life of the data that it indexes, so it uses
+// the oldest key, the last of the ring. Dropping that key from the ring orphans such hashes; callers
+// that must survive it try [Ring.Hashes].
+func (r *Ring) Hash(purpose string, data []byte) [sha256.Size]byte {
+	return r.keys[len(r.keys)-1].mac(purpose, data)
+}
+
+// Hashes are the keyed hashes of data under every key of the ring, that of [Ring.Hash] first.
+func (r *Ring) Hashes(purpose string, data []byte) [][sha256.Size]byte {
+	out := make([][sha256.Size]byte, 0, len(r.keys))
+	for i := len(r.keys) - 1; i >= 0; i-- {
+		out = append(out, r.keys[i].mac(purpose, data))
+	}
+	return out
+}
+
+// Seal encrypts and authenticates plain with AES-256-GCM for a purpose. Layout: key id (1 byte),
+// nonce (12), ciphertext and tag (16).
+func (r *Ring) Seal(purpose string, plain []byte) []byte {
+	k := r.keys[0]
+	aead := k.aead(purpose)
+	out := make([]byte, 1+aead.NonceSize(), 1+aead.NonceSize()+len(plain)+aead.Overhead())
+	out[0] = k.id
+	if _, err := io.ReadFull(r.rand, out[1:]); err != nil {
+		panic("keyring: no randomness: " + err.Error()) // nothing safe can follow
+	}
+	return aead.Seal(out, out[1:], plain, []byte(purpose))
+}
+
+// Open reverses [Ring.Seal], or answers [ErrOpen].
+func (r *Ring) Open(purpose string, sealed []byte) ([]byte, error) {
+	if len(sealed) < 1+12+16 {
+		return nil, ErrOpen
+	}
+	k := r.find(sealed[0])
+	if k == nil {
+		return nil, ErrOpen
+	}
+	plain, err := k.aead(purpose).Open(nil, sealed[1:13], sealed[13:], []byte(purpose))
+	if err != nil {
+		return nil, ErrOpen
+	}
+	return plain, nil
+}
+
+// SigningKey is the Ed25519 key of the first secret, for a purpose.
+func (r *Ring) SigningKey(purpose string) (id byte, private ed25519.PrivateKey) {
+	return r.keys[0].id, r.keys[0].ed25519(purpose)
+}
+
+// PublicKeys are the Ed25519 public keys of the whole ring for a purpose, the signing one first.
+func (r *Ring) PublicKeys(purpose string) map[byte]ed25519.PublicKey {
+	out := make(map[byte]ed25519.PublicKey, len(r.keys))
+	for _, k := range r.keys {
+		out[k.id] = k.ed25519(purpose).Public().(ed25519.PublicKey)
+	}
+	return out
+}
+
+func (r *Ring) find(id byte) *key {
+	for _, k := range r.keys {
+		if k.id == id {
+			return k
+		}
+	}
+	return nil
+}
+
+// key is one master secret and what has been derived from it, kept because HKDF per request would
+// cost more than the request's own work.
+type key struct {
+	id      byte
+	master  []byte
+	macs    sync.Map // purpose → *sync.Pool of hash.Hash
+	aeads   sync.Map // purpose → cipher.AEAD
+	signers sync.Map // purpose → ed25519.PrivateKey
+}
+
+func (k *key) derive(kind, purpose string) []byte {
+	out, err := hkdf.Key(sha256.New, k.master, nil, "crossfade/"+kind+"/"+purpose, 32)
+	if err != nil {
+		panic("keyring: hkdf: " + err.Error()) // only a wrong length can fail
+	}
+	return out
+}
+
+func (k *key) mac(purpose string, data []byte) (sum [sha256.Size]byte) {
+	v, ok := k.macs.Load(purpose)
+	if !ok {
+		derived := k.derive("mac", purpose)
+		v, _ = k.macs.LoadOrStore(purpose, &sync.Pool{New: func() any { return hmac.New(sha256.New, derived) }})
+	}
+	pool := v.(*sync.Pool)
+	h := pool.Get().(interface {
+		io.Writer
+		Sum([]byte) []byte
+		Reset()
+	})
+	h.Reset()
+	h.Write(data)
+	h.Sum(sum[:0])
+	pool.Put(h)
+	return sum
+}
+
+func (k *key) aead(purpose string) cipher.AEAD {
+	if v, ok := k.aeads.Load(purpose); ok {
+		return v.(cipher.AEAD)
+	}
+	block, err := aes.NewCipher(k.derive("seal", purpose))
+	if err != nil {
+		panic("keyring: aes: " + err.Error()) // only a wrong key length can fail
+	}
+	aead, err := cipher.NewGCM(block)
+	if err != nil {
+		panic("keyring: gcm: " + err.Error())
+	}
+	v, _ := k.aeads.LoadOrStore(purpose, aead)
+	return v.(cipher.AEAD)
+}
+
+func (k *key) ed25519(purpose string) ed25519.PrivateKey {
+	if v, ok := k.signers.Load(purpose); ok {
+		return v.(ed25519.PrivateKey)
+	}
+	v, _ := k.signers.LoadOrStore(purpose, ed25519.NewKeyFromSeed(k.derive("ed25519", purpose)))
+	return v.(ed25519.PrivateKey)
+}
