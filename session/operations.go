@@ -1,0 +1,154 @@
+package session
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// Patch changes attributes of one live session. Values are JSON texts.
+type Patch struct {
+	ID      ID
+	Lineage Lineage // used when ID is zero: the live generation of this lineage
+	Set     map[string]json.RawMessage
+	Delete  []string
+	// IfVersion refuses the whole patch (fault.Conflict) when a key changed after the version given; 0: the
+	// key must not exist.
+	IfVersion map[string]uint64
+	Idle      time.Duration // 0: unchanged
+	// Guest is the proof for a session that has no record yet: what the guest token said. The record is
+	// made under that id, insert-if-absent. Nil: the record must exist.
+	Guest *GuestProof
+}
+
+// GuestProof is what a verified guest token (or a context made from one) says.
+type GuestProof struct {
+	ID        ID
+	Visitor   VisitorID
+	Issued    time.Time
+	ExpiresAt time.Time
+	Born      Mark
+}
+
+// Patched is the outcome of a patch.
+type Patched struct {
+	Session *Session
+	Replace *Issued // the browser needs this token now (a guest's first write); nil otherwise
+}
+
+// Upgrade is a login. With a zero ID and no Guest a new session is made.
+type Upgrade struct {
+	ID            ID
+	Guest         *GuestProof // as in Patch
+	Visitor       VisitorID   // for a new session
+	Subject       string
+	AuthTime      time.Time
+	Methods       []string
+	Level         string
+	Born          Mark // read before the authentication began
+	Set           map[string]json.RawMessage
+	Delete        []string
+	Idle          time.Duration
+	LegacyKey     string // the counterpart that legacy made in the same request
+	LegacyExpires time.Time
+}
+
+// StepUp is a fresh authentication of the same subject.
+type StepUp struct {
+	ID            ID
+	AuthTime      time.Time
+	Methods       []string
+	Level         string
+	Set           map[string]json.RawMessage
+	LegacyKey     string
+	LegacyExpires time.Time
+}
+
+// Exchange makes a new session out of a legacy one that the bridge has handed over.
+type Exchange struct {
+	LegacyKey     string  // the key that the browser presented
+	Lineage       Lineage // as the bridge answered it
+	Visitor       VisitorID
+	Origin        string
+	Kind          Kind
+	Subject       string
+	AuthTime      time.Time
+	Born          Mark // 0 for an unstamped login: older than every mark
+	ExpiresAt     time.Time
+	Idle          time.Duration
+	Data          map[string]json.RawMessage
+	Counterpart   string // key of the counterpart; empty for guests
+	CounterpartAt time.Time
+	// Into is the live guest session that this login is taken over into (rule "take over as a login,
+	// merge"); zero: none. Its attributes are kept where Data has none, and it ends with a pointer.
+	Into ID
+}
+
+// Refusal says why an exchange made no session.
+type Refusal string
+
+// The refusals. Empty: not refused.
+const (
+	RefusedEnded   Refusal = "ended"   // the lineage ended
+	RefusedExpired Refusal = "expired" // its deadline has passed
+	RefusedMark    Refusal = "mark"    // a mark is later than the login
+	RefusedClosed  Refusal = "closed"  // the key was handed over and proves nothing any more
+)
+
+// Exchanged is the outcome of an exchange: a token, or a refusal.
+type Exchanged struct {
+	Issued  Issued
+	Created bool // false: a parallel request won; this is the winner's session
+	Refused Refusal
+}
+
+// Succession tells what became of a legacy key that was handed over, or given out by a restore.
+type Succession struct {
+	Known   bool // Crossfade has met this key
+	Lineage Lineage
+	Ended   bool // the lineage has ended: the key must not be served
+	// Moved: the key was exchanged for a new session. Open: it still proves its lineage, because the
+	// successor was not presented yet or less than the grace ago and nothing changed privilege since.
+	Moved bool
+	Open  bool
+}
+
+// Claim is a restore under way. It is durable: anyone may complete it.
+type Claim struct {
+	Operation  [16]byte
+	Session    *Session
+	Key        string // the legacy key that Crossfade chose
+	Attributes map[string]Attribute
+	// Done: the session was already restored under Key, and the token still proves it.
+	Done bool
+}
+
+// End selects what ends. Exactly one of ID, Lineage, Subject, Everybody is set.
+type End struct {
+	ID         ID
+	Lineage    Lineage
+	Subject    string
+	Everybody  bool
+	Except     ID // with Subject
+	Reason     string
+	LegacyDone bool // legacy has ended its side already: nothing to confirm
+}
+
+// Ended counts what an End did here, and what legacy has still to confirm.
+type Ended struct {
+	Sessions    int
+	Outstanding int
+}
+
+// PendingEnd is an end that the legacy system has not confirmed.
+type PendingEnd struct {
+	ID        int64
+	Operation [16]byte
+	Lineage   Lineage
+	Subject   string
+	Everybody bool
+	Before    Mark
+	Except    Lineage
+	Reason    string
+	Since     time.Time
+	Attempts  int
+}
