@@ -1,0 +1,114 @@
+#!/usr/bin/env bash
+# Makes what the tests and the demo need and Go does not bring: two Python environments under .build
+# (Django 5.2 and 4.2) and a Chromium. Idempotent: a stamp holds what each environment was made from,
+# and nothing is done twice. "make setup" calls it; so does every target that needs it.
+#
+# usage: tools/setup.sh [venv|venv42|chromium|gcc]...   (without arguments: venv venv42 chromium)
+set -euo pipefail
+cd "$(dirname "$0")/.."
+mkdir -p .build
+
+# One at a time: "make -j" and two terminals may both ask.
+exec 9>.build/setup.lock
+flock 9
+
+say() { printf 'setup: %s\n' "$*"; }
+
+die() {
+  printf 'setup: %s\n' "$1" >&2
+  printf '  next: %s\n' "$2" >&2
+  exit 1
+}
+
+# apt_install PACKAGE... installs as root and otherwise says what to type.
+apt_install() {
+  if ! command -v apt-get >/dev/null; then
+    die "this machine has no apt-get" "install $* (or what they are called here) by hand, then run \"make setup\" again"
+  fi
+  if [ "$(id -u)" -ne 0 ]; then
+    die "$* missing, and installing needs root" "sudo apt-get install -y $* && make setup"
+  fi
+  say "installing $* by apt-get …"
+  if ! { DEBIAN_FRONTEND=noninteractive apt-get update -q &&
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "$@"; } >.build/apt.log 2>&1; then
+    tail -n 20 .build/apt.log >&2
+    die "apt-get could not install $*" "read .build/apt.log, mend it, then run \"make setup\" again"
+  fi
+}
+
+python=${PYTHON:-python3}
+
+# need_python makes sure of Python 3.11 or later that can make environments. Debian packs ensurepip apart.
+need_python() {
+  command -v "$python" >/dev/null || apt_install python3 python3-venv
+  "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
+    die "$("$python" --version) is too old: Python 3.11 or later is needed" "make setup PYTHON=/path/to/python3.11"
+  "$python" -c 'import ensurepip, venv' 2>/dev/null || apt_install python3-venv
+}
+
+# recipe ENVIRONMENT REQUIREMENTS prints a digest of all that an environment is made from. The folder
+# counts, since scripts in an environment carry its path.
+recipe() {
+  {
+    echo "$PWD/$1"
+    "$python" --version
+    cat "$2" tools/requirements-test.txt
+    if [ -f client/python/pyproject.toml ]; then cat client/python/pyproject.toml; fi
+  } | sha256sum | cut -d' ' -f1
+}
+
+# environment DIR REQUIREMENTS makes one, with the Django package of this checkout in it (editable).
+environment() {
+  local dir=$1 requirements=$2 want
+  need_python
+  want=$(recipe "$dir" "$requirements")
+  if [ "$(cat "$dir/recipe" 2>/dev/null || true)" = "$want" ]; then return; fi
+  say "making $dir from $requirements (about half a minute) …"
+  rm -rf "$dir"
+  "$python" -m venv "$dir"
+  pip "$dir" install -r "$requirements"
+  if [ -f client/python/pyproject.toml ]; then
+    # The pins above decide, not the ranges that the package allows; "pip check" compares the two.
+    pip "$dir" install --no-deps -e client/python
+    pip "$dir" check
+  fi
+  echo "$want" >"$dir/recipe"
+  say "$dir: $("$dir/bin/python" --version), Django $("$dir/bin/python" -c 'import django; print(django.__version__)')"
+}
+
+pip() {
+  local dir=$1
+  shift
+  "$dir/bin/python" -m pip --disable-pip-version-check --no-input -q "$@" ||
+    die "\"pip $*\" failed in $dir" "check that PyPI can be reached, then run \"make setup\" again"
+}
+
+# need_chromium finds a browser: CHROMIUM names one, else the usual names are looked up.
+need_chromium() {
+  if [ -n "${CHROMIUM:-}" ]; then
+    [ -x "$CHROMIUM" ] || die "CHROMIUM=$CHROMIUM is not a program" "unset CHROMIUM, or let it name a Chromium or Chrome"
+    return
+  fi
+  local name
+  for name in chromium chromium-browser google-chrome google-chrome-stable; do
+    if command -v "$name" >/dev/null; then return; fi
+  done
+  apt_install chromium fonts-liberation
+}
+
+# need_gcc is only for the race detector, which needs cgo; the product has none.
+need_gcc() {
+  if ! command -v gcc >/dev/null; then apt_install gcc libc6-dev; fi
+}
+
+[ $# -gt 0 ] || set -- venv venv42 chromium
+for part in "$@"; do
+  case $part in
+    venv) environment .build/venv tools/requirements-django52.txt ;;
+    venv42) environment .build/venv42 tools/requirements-django42.txt ;;
+    chromium) need_chromium ;;
+    gcc) need_gcc ;;
+    *) die "no such part: $part" "tools/setup.sh [venv|venv42|chromium|gcc]..." ;;
+  esac
+done
+say "ready: $*"
