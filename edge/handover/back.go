@@ -39,8 +39,8 @@ func toLegacy(v Visit) Plan {
 	case LookSameLineage, LookSameSubject:
 		return Plan{System: rollout.Legacy, As: LegacyPassed, Token: Drop, Return: true, Reason: ReasonServeLegacy}
 	case LookMine:
-		if v.Token != TokenAuth {
-			// This browser logged in on legacy after its guest session was made.
+		if v.Token == TokenGuest || v.Token == TokenMoved {
+			// This browser logged in on legacy after its guest session was made, or after it went back there.
 			return Plan{System: rollout.Legacy, As: LegacyPassed, Token: Drop, Return: true, Reason: ReasonConflictOld}
 		}
 	}
@@ -101,13 +101,13 @@ func restore(v Visit) Plan {
 		// The token stays, so that the next request can try again.
 		return Plan{System: rollout.Legacy, As: Nobody, Reason: ReasonBridgeDown}
 	}
-	// No kill: the session stays where it is until the next entry.
+	// No kill: the session stays where it is until the next entry. A moved one has left already; its
+	// token is kept, so that the next request can ask for its key again.
 	pl := newAsIs(v)
-	pl.Legacy, pl.Reason = dropIf(v), ReasonBridgeDown
 	if v.Token == TokenMoved {
-		pl = passOrNobody(v)
-		pl.Reason = ReasonBridgeDown
+		pl = Plan{System: rollout.Legacy, As: Nobody}
 	}
+	pl.Legacy, pl.Reason = dropIf(v), ReasonBridgeDown
 	return pl
 }
 

@@ -36,6 +36,12 @@ func follow(v Visit, p Policy) Plan {
 		case Done:
 			return Plan{System: rollout.Legacy, As: LegacyRestored, Reason: ReasonInFlight}
 		}
+		switch {
+		case v.Ticket:
+			return Plan{System: rollout.Legacy, As: LegacyTicket, Reason: ReasonInFlight}
+		case v.Token == TokenMoving:
+			return newAsIs(v)
+		}
 		return Plan{System: v.Governs, As: Nobody, Reason: ReasonInFlight}
 	case v.Token == TokenUnknown && (v.Governs == rollout.New || v.Legacy == LegacyAbsent):
 		return storeDown(v, p)
