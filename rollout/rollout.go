@@ -6,6 +6,9 @@
 // entry requests; the control plane makes snapshots.
 package rollout
 
+// Sessions is the rollout that governs where a visitor's session lives: the one that edges decide by.
+const Sessions = "sessions"
+
 // System is one of the two systems.
 type System uint8
 

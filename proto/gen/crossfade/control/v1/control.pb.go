@@ -41,9 +41,12 @@ type Rollout struct {
 	Salt                   string                 `protobuf:"bytes,12,opt,name=salt,proto3" json:"salt,omitempty"`
 	ChangedAt              int64                  `protobuf:"varint,13,opt,name=changed_at,json=changedAt,proto3" json:"changed_at,omitempty"`
 	ChangedBy              string                 `protobuf:"bytes,14,opt,name=changed_by,json=changedBy,proto3" json:"changed_by,omitempty"`
-	PendingMillionths      uint32                 `protobuf:"varint,15,opt,name=pending_millionths,json=pendingMillionths,proto3" json:"pending_millionths,omitempty"` // what awaits approval
-	Next                   []string               `protobuf:"bytes,16,rep,name=next,proto3" json:"next,omitempty"`                                                     // commands that make sense now
-	PendingBy              string                 `protobuf:"bytes,17,opt,name=pending_by,json=pendingBy,proto3" json:"pending_by,omitempty"`                          // who asked for what awaits approval
+	PendingMillionths      uint32                 `protobuf:"varint,15,opt,name=pending_millionths,json=pendingMillionths,proto3" json:"pending_millionths,omitempty"`       // what awaits approval
+	Next                   []string               `protobuf:"bytes,16,rep,name=next,proto3" json:"next,omitempty"`                                                           // commands that make sense now
+	PendingBy              string                 `protobuf:"bytes,17,opt,name=pending_by,json=pendingBy,proto3" json:"pending_by,omitempty"`                                // who asked for what awaits approval
+	Segments               []string               `protobuf:"bytes,18,rep,name=segments,proto3" json:"segments,omitempty"`                                                   // that take part; empty: all
+	EmployeesMillionths    uint32                 `protobuf:"varint,19,opt,name=employees_millionths,json=employeesMillionths,proto3" json:"employees_millionths,omitempty"` // share of the employees, if they went first
+	FinishAt               int64                  `protobuf:"varint,20,opt,name=finish_at,json=finishAt,proto3" json:"finish_at,omitempty"`                                  // when finishing becomes final; 0: not finishing
 	unknownFields          protoimpl.UnknownFields
 	sizeCache              protoimpl.SizeCache
 }
@@ -195,6 +198,27 @@ func (x *Rollout) GetPendingBy() string {
 		return x.PendingBy
 	}
 	return ""
+}
+
+func (x *Rollout) GetSegments() []string {
+	if x != nil {
+		return x.Segments
+	}
+	return nil
+}
+
+func (x *Rollout) GetEmployeesMillionths() uint32 {
+	if x != nil {
+		return x.EmployeesMillionths
+	}
+	return 0
+}
+
+func (x *Rollout) GetFinishAt() int64 {
+	if x != nil {
+		return x.FinishAt
+	}
+	return 0
 }
 
 type Stage struct {
@@ -545,8 +569,10 @@ type StartRequest struct {
 	// Share that stays on legacy for comparison until the 100 % stage. Only when a new epoch starts;
 	// absent: keep what the rollout has.
 	ControlSliceMillionths *uint32 `protobuf:"varint,5,opt,name=control_slice_millionths,json=controlSliceMillionths,proto3,oneof" json:"control_slice_millionths,omitempty"`
-	unknownFields          protoimpl.UnknownFields
-	sizeCache              protoimpl.SizeCache
+	// Segments that take part; empty: keep, a single "*": all.
+	Segments      []string `protobuf:"bytes,6,rep,name=segments,proto3" json:"segments,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *StartRequest) Reset() {
@@ -612,6 +638,13 @@ func (x *StartRequest) GetControlSliceMillionths() uint32 {
 		return *x.ControlSliceMillionths
 	}
 	return 0
+}
+
+func (x *StartRequest) GetSegments() []string {
+	if x != nil {
+		return x.Segments
+	}
+	return nil
 }
 
 type StartResponse struct {
@@ -1277,6 +1310,8 @@ type KillResponse struct {
 	Rollout *Rollout               `protobuf:"bytes,1,opt,name=rollout,proto3" json:"rollout,omitempty"`
 	// How long until every edge obeyed, in microseconds.
 	InForceMicros int64 `protobuf:"varint,2,opt,name=in_force_micros,json=inForceMicros,proto3" json:"in_force_micros,omitempty"`
+	// Edges that have not obeyed yet. 0: the kill is in force everywhere.
+	Outstanding   uint32 `protobuf:"varint,3,opt,name=outstanding,proto3" json:"outstanding,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1321,6 +1356,13 @@ func (x *KillResponse) GetRollout() *Rollout {
 func (x *KillResponse) GetInForceMicros() int64 {
 	if x != nil {
 		return x.InForceMicros
+	}
+	return 0
+}
+
+func (x *KillResponse) GetOutstanding() uint32 {
+	if x != nil {
+		return x.Outstanding
 	}
 	return 0
 }
@@ -1549,6 +1591,7 @@ type Magic struct {
 	ExpiresAt     int64                  `protobuf:"varint,4,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
 	Author        string                 `protobuf:"bytes,5,opt,name=author,proto3" json:"author,omitempty"`
 	Revoked       bool                   `protobuf:"varint,6,opt,name=revoked,proto3" json:"revoked,omitempty"`
+	Reason        string                 `protobuf:"bytes,7,opt,name=reason,proto3" json:"reason,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1623,6 +1666,13 @@ func (x *Magic) GetRevoked() bool {
 		return x.Revoked
 	}
 	return false
+}
+
+func (x *Magic) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
 }
 
 type IssueMagicRequest struct {
@@ -1933,7 +1983,7 @@ var File_crossfade_control_v1_control_proto protoreflect.FileDescriptor
 
 const file_crossfade_control_v1_control_proto_rawDesc = "" +
 	"\n" +
-	"\"crossfade/control/v1/control.proto\x12\x14crossfade.control.v1\"\xa7\x04\n" +
+	"\"crossfade/control/v1/control.proto\x12\x14crossfade.control.v1\"\x93\x05\n" +
 	"\aRollout\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
 	"\x05state\x18\x02 \x01(\tR\x05state\x12\x16\n" +
@@ -1957,7 +2007,10 @@ const file_crossfade_control_v1_control_proto_rawDesc = "" +
 	"\x12pending_millionths\x18\x0f \x01(\rR\x11pendingMillionths\x12\x12\n" +
 	"\x04next\x18\x10 \x03(\tR\x04next\x12\x1d\n" +
 	"\n" +
-	"pending_by\x18\x11 \x01(\tR\tpendingBy\"a\n" +
+	"pending_by\x18\x11 \x01(\tR\tpendingBy\x12\x1a\n" +
+	"\bsegments\x18\x12 \x03(\tR\bsegments\x121\n" +
+	"\x14employees_millionths\x18\x13 \x01(\rR\x13employeesMillionths\x12\x1b\n" +
+	"\tfinish_at\x18\x14 \x01(\x03R\bfinishAt\"a\n" +
 	"\x05Stage\x12\x1e\n" +
 	"\n" +
 	"millionths\x18\x01 \x01(\rR\n" +
@@ -1980,13 +2033,14 @@ const file_crossfade_control_v1_control_proto_rawDesc = "" +
 	"\x11GetRolloutRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\"M\n" +
 	"\x12GetRolloutResponse\x127\n" +
-	"\arollout\x18\x01 \x01(\v2\x1d.crossfade.control.v1.RolloutR\arollout\"\xe3\x01\n" +
+	"\arollout\x18\x01 \x01(\v2\x1d.crossfade.control.v1.RolloutR\arollout\"\xff\x01\n" +
 	"\fStartRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
 	"\x06author\x18\x02 \x01(\tR\x06author\x12\x16\n" +
 	"\x06reason\x18\x03 \x01(\tR\x06reason\x123\n" +
 	"\x06stages\x18\x04 \x03(\v2\x1b.crossfade.control.v1.StageR\x06stages\x12=\n" +
-	"\x18control_slice_millionths\x18\x05 \x01(\rH\x00R\x16controlSliceMillionths\x88\x01\x01B\x1b\n" +
+	"\x18control_slice_millionths\x18\x05 \x01(\rH\x00R\x16controlSliceMillionths\x88\x01\x01\x12\x1a\n" +
+	"\bsegments\x18\x06 \x03(\tR\bsegmentsB\x1b\n" +
 	"\x19_control_slice_millionths\"H\n" +
 	"\rStartResponse\x127\n" +
 	"\arollout\x18\x01 \x01(\v2\x1d.crossfade.control.v1.RolloutR\arollout\"v\n" +
@@ -2027,10 +2081,11 @@ const file_crossfade_control_v1_control_proto_rawDesc = "" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
 	"\x06author\x18\x02 \x01(\tR\x06author\x12\x16\n" +
 	"\x06reason\x18\x03 \x01(\tR\x06reason\x12\x1c\n" +
-	"\trehearsal\x18\x04 \x01(\bR\trehearsal\"o\n" +
+	"\trehearsal\x18\x04 \x01(\bR\trehearsal\"\x91\x01\n" +
 	"\fKillResponse\x127\n" +
 	"\arollout\x18\x01 \x01(\v2\x1d.crossfade.control.v1.RolloutR\arollout\x12&\n" +
-	"\x0fin_force_micros\x18\x02 \x01(\x03R\rinForceMicros\"i\n" +
+	"\x0fin_force_micros\x18\x02 \x01(\x03R\rinForceMicros\x12 \n" +
+	"\voutstanding\x18\x03 \x01(\rR\voutstanding\"i\n" +
 	"\vLiftRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
 	"\x06author\x18\x02 \x01(\tR\x06author\x12\x16\n" +
@@ -2043,7 +2098,7 @@ const file_crossfade_control_v1_control_proto_rawDesc = "" +
 	"\x06before\x18\x02 \x01(\x04R\x06before\x12\x18\n" +
 	"\asubject\x18\x03 \x01(\tR\asubject\"M\n" +
 	"\x13ListChangesResponse\x126\n" +
-	"\achanges\x18\x01 \x03(\v2\x1c.crossfade.control.v1.ChangeR\achanges\"\x97\x01\n" +
+	"\achanges\x18\x01 \x03(\v2\x1c.crossfade.control.v1.ChangeR\achanges\"\xaf\x01\n" +
 	"\x05Magic\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x10\n" +
 	"\x03for\x18\x02 \x01(\tR\x03for\x12\x1b\n" +
@@ -2051,7 +2106,8 @@ const file_crossfade_control_v1_control_proto_rawDesc = "" +
 	"\n" +
 	"expires_at\x18\x04 \x01(\x03R\texpiresAt\x12\x16\n" +
 	"\x06author\x18\x05 \x01(\tR\x06author\x12\x18\n" +
-	"\arevoked\x18\x06 \x01(\bR\arevoked\"v\n" +
+	"\arevoked\x18\x06 \x01(\bR\arevoked\x12\x16\n" +
+	"\x06reason\x18\a \x01(\tR\x06reason\"v\n" +
 	"\x11IssueMagicRequest\x12\x10\n" +
 	"\x03for\x18\x01 \x01(\tR\x03for\x12\x1f\n" +
 	"\vttl_seconds\x18\x02 \x01(\x03R\n" +
