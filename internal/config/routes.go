@@ -1,0 +1,193 @@
+package config
+
+import (
+	"slices"
+	"strings"
+)
+
+// Route sends matching requests to an upstream.
+type Route struct {
+	// Path that it takes: "/cart/" everything below it, "/health" exactly that, "/shops/{id}/menu" any one
+	// segment in the place of {id}; "/" everything.
+	Path string `yaml:"path"`
+	// Methods that it takes. Default: all. GET takes HEAD too.
+	Methods []string `yaml:"methods"`
+	// Take only requests of browsers (web) or of native apps (native; see access.native). Default: both.
+	Channel string `yaml:"channel"`
+	// Upstream for visitors whom legacy governs.
+	Legacy string `yaml:"legacy"`
+	// Upstream for visitors whom the new system governs.
+	New string `yaml:"new"`
+	// One upstream for all visitors, whichever system governs them; in place of legacy and new. It must
+	// understand both: a legacy application with the client package does.
+	Upstream string `yaml:"upstream"`
+	// Who may pass: guest (everybody) or authenticated. Default guest.
+	Require string `yaml:"require"`
+	// Page that a visitor who must log in is sent to. Default access.login.
+	Login string `yaml:"login"`
+	// Refuse with 401 and JSON instead of sending to a login page. Default false.
+	API bool `yaml:"api"`
+	// What is tried, in this order, when the session store cannot say what a token is worth. stale: the last
+	// answer, within session.cache.stale. legacy: back to legacy with the return ticket. guest: served as
+	// nobody, cookies untouched. deny: 503. Default [stale, legacy, guest].
+	OnStoreDown []string `yaml:"on_store_down"`
+	// Nobody changes system here. For callbacks of an identity provider, returns from a payment page and
+	// whatever else began on the other side of a redirect. Default false.
+	NoHandover bool `yaml:"no_handover"`
+	// An internal tool of the legacy application, Django's admin for instance. It keeps a legacy session of
+	// its own beside the visitor's new one. Must go to the legacy upstream. Default false.
+	Tools bool `yaml:"tools"`
+}
+
+func (r *Route) defaults() { r.OnStoreDown = []string{"stale", "legacy", "guest"} }
+
+func validateRoutes(k *check, routes []Route) {
+	if len(routes) == 0 {
+		k.fail("routes", `add at least "- {path: /, upstream: <name>}"`, "are missing: the public listener would serve nothing")
+	}
+	for i := range routes {
+		path := item("routes", i)
+		routes[i].validate(k, path)
+		for j := range i {
+			if routes[j].covers(&routes[i]) {
+				k.fail(path, "move it up, or remove it", "is never reached: routes[%d], %s, takes all that it would", j, routes[j].Path)
+				break
+			}
+		}
+	}
+}
+
+func (r *Route) validate(k *check, path string) {
+	if k.needs(join(path, "path"), r.Path, `"/" takes everything`) {
+		r.validatePath(k, join(path, "path"))
+	}
+	for i, m := range r.Methods {
+		if m == "" || strings.ToUpper(m) != m || strings.ContainsAny(m, " ,") {
+			k.fail(item(join(path, "methods"), i), "write it like GET", "%q is not a method", m)
+		}
+	}
+	r.validateTarget(k, path)
+	k.oneOf(join(path, "channel"), r.Channel, "web", "native")
+	if r.Channel == "native" && k.config.Access.Native.Header == "" {
+		k.fail(join(path, "channel"), "say in access.native how apps are told from browsers", "no request counts as native")
+	}
+	k.oneOf(join(path, "require"), r.Require, "guest", "authenticated")
+	if r.Login != "" {
+		k.sitePath(join(path, "login"), r.Login)
+	}
+	if r.Login != "" && r.API {
+		k.fail(join(path, "login"), "drop login or api", "is never used: api answers 401")
+	}
+	r.validatePolicy(k, join(path, "on_store_down"))
+}
+
+func (r *Route) validatePath(k *check, path string) {
+	reason := ""
+	switch {
+	case !strings.HasPrefix(r.Path, "/"):
+		reason = "does not begin with /"
+	case strings.Contains(r.Path, "//") || slices.ContainsFunc(strings.Split(r.Path, "/"), dots):
+		reason = "has empty or dotted segments, which no cleaned request path has"
+	case strings.ContainsAny(r.Path, "?#% *\\"):
+		reason = "holds characters that a path pattern has not"
+	case strings.HasPrefix(strings.ToLower(r.Path), "/_crossfade"):
+		reason = "is Crossfade's own"
+	case slices.ContainsFunc(strings.Split(r.Path, "/"), brokenWildcard):
+		reason = "has a {placeholder} that is not a whole segment"
+	}
+	if reason != "" {
+		k.fail(path, `write it like "/cart/", "/health" or "/shops/{id}/menu"`, "%q %s", r.Path, reason)
+	}
+}
+
+func dots(segment string) bool { return segment == "." || segment == ".." }
+
+func wildcard(segment string) bool {
+	return len(segment) > 2 && segment[0] == '{' && segment[len(segment)-1] == '}' && !strings.ContainsAny(segment[1:len(segment)-1], "{}")
+}
+
+func brokenWildcard(segment string) bool {
+	return strings.ContainsAny(segment, "{}") && !wildcard(segment)
+}
+
+func (r *Route) validateTarget(k *check, path string) {
+	switch {
+	case r.Upstream != "" && (r.Legacy != "" || r.New != ""):
+		k.fail(path, "give upstream alone, or legacy and new", "says upstream and legacy or new")
+	case r.Upstream == "" && (r.Legacy == "" || r.New == ""):
+		k.fail(path, "give both legacy and new, or upstream alone for one that serves all visitors", "does not say where all visitors go")
+	}
+	for field, name := range map[string]string{"upstream": r.Upstream, "legacy": r.Legacy, "new": r.New} {
+		if name != "" {
+			k.upstream(join(path, field), name)
+		}
+	}
+	if home := k.config.Legacy.Upstream; r.Tools && home != "" && (r.Target(false) != home || r.Target(true) != home) {
+		k.fail(join(path, "tools"), "set upstream: "+home, "an internal tool must go to the legacy upstream")
+	}
+}
+
+func (r *Route) validatePolicy(k *check, path string) {
+	if len(r.OnStoreDown) == 0 {
+		k.fail(path, "write [deny] to serve nobody", "needs at least one answer")
+	}
+	for i, p := range r.OnStoreDown {
+		k.oneOf(item(path, i), p, "stale", "legacy", "guest", "deny")
+		if p == "" || slices.Contains(r.OnStoreDown[:i], p) {
+			k.fail(item(path, i), "", "%q is empty or given twice", p)
+		}
+		if (p == "deny" || p == "guest") && i != len(r.OnStoreDown)-1 {
+			k.fail(item(path, i), "put it last", "%s always succeeds: what follows is never tried", p)
+		}
+	}
+}
+
+// Target is the upstream for a visitor of either system.
+func (r *Route) Target(new bool) string {
+	switch {
+	case r.Upstream != "":
+		return r.Upstream
+	case new:
+		return r.New
+	}
+	return r.Legacy
+}
+
+// covers reports whether r takes every request that other would.
+func (r *Route) covers(other *Route) bool {
+	if r.Channel != "" && r.Channel != other.Channel {
+		return false
+	}
+	if len(r.Methods) > 0 {
+		if len(other.Methods) == 0 {
+			return false
+		}
+		for _, m := range other.Methods {
+			if !slices.Contains(r.Methods, m) {
+				return false
+			}
+		}
+	}
+	return pathCovers(r.Path, other.Path)
+}
+
+func pathCovers(a, b string) bool {
+	if a == "" || b == "" {
+		return false
+	}
+	as, bs := strings.Split(a[1:], "/"), strings.Split(b[min(1, len(b)):], "/")
+	subtree := as[len(as)-1] == ""
+	if subtree {
+		as = as[:len(as)-1]
+	}
+	if len(bs) < len(as) || !subtree && len(bs) != len(as) {
+		return false
+	}
+	for i, segment := range as {
+		if segment != bs[i] && !(wildcard(segment) && bs[i] != "") {
+			return false
+		}
+	}
+	// "/cart/" takes "/cart/x" but not "/cart".
+	return !subtree || len(bs) > len(as)
+}

@@ -1,0 +1,73 @@
+package config
+
+// Session is how long sessions live and how much they may hold.
+type Session struct {
+	// How long a session lives without being used. A session that came from legacy keeps the idle life that
+	// legacy gave it. Default 14d, as Django's.
+	Idle Duration `yaml:"idle"`
+	// How long a session lives at most, used or not. A session that came from legacy keeps its deadline.
+	// Default 30d.
+	Absolute Duration `yaml:"absolute"`
+	// How long a guest token without anything stored lives. Default 30d.
+	GuestLife Duration `yaml:"guest_life"`
+	// How long a replaced secret still works, counted from the first use of its successor: parallel requests
+	// and other tabs still carry the old one. After a login the old one never yields the new one, whatever
+	// stands here. Default 30s.
+	Grace Duration `yaml:"grace"`
+	// How exact "last seen" is. A session is not written more often than this for being used alone.
+	// Default 1m.
+	Touch Duration `yaml:"touch"`
+	// How long a request waits for the session store before it counts as down and on_store_down applies.
+	// Default 500ms.
+	Deadline Duration `yaml:"deadline"`
+	// How much one session may hold.
+	Limits Limits `yaml:"limits"`
+	// What is remembered of recently used sessions.
+	Cache Cache `yaml:"cache"`
+}
+
+// Limits bound one session. A write over a limit is refused as a whole.
+type Limits struct {
+	// How many keys. Default 128.
+	Keys int `yaml:"keys"`
+	// How many bytes one key's name may have. Default 128.
+	KeyBytes int `yaml:"key_bytes"`
+	// How many bytes all names and values may have together. Default 65536.
+	TotalBytes int `yaml:"total_bytes"`
+}
+
+// Cache is what each process remembers of sessions.
+type Cache struct {
+	// How many sessions. One takes about 1 KB. Default 100000.
+	Entries int `yaml:"entries"`
+	// The longest time that a session which was ended elsewhere can still be served. Default 1s.
+	Bound Duration `yaml:"bound"`
+	// How much longer an answer may be used while the store is down, on routes whose on_store_down says
+	// stale. Default 1m; 0s: never.
+	Stale Duration `yaml:"stale"`
+}
+
+func (s *Session) defaults() {
+	s.Idle, s.Absolute, s.GuestLife = 14*Day, 30*Day, 30*Day
+	s.Grace, s.Touch, s.Deadline = seconds(30), seconds(60), seconds(1)/2
+	s.Limits = Limits{Keys: 128, KeyBytes: 128, TotalBytes: 64 << 10}
+	s.Cache = Cache{Entries: 100_000, Bound: seconds(1), Stale: seconds(60)}
+}
+
+func (s *Session) validate(k *check) {
+	k.within("session.idle", s.Idle, seconds(60), 400*Day)
+	k.within("session.absolute", s.Absolute, seconds(60), 400*Day)
+	k.within("session.guest_life", s.GuestLife, seconds(60), 400*Day)
+	if s.Idle > s.Absolute {
+		k.fail("session.idle", "make absolute at least as long as idle", "%s is longer than absolute, %s", s.Idle, s.Absolute)
+	}
+	k.within("session.grace", s.Grace, seconds(1), seconds(600))
+	k.within("session.touch", s.Touch, seconds(1), s.Idle/2)
+	k.within("session.deadline", s.Deadline, seconds(1)/100, seconds(30))
+	k.between("session.limits.keys", s.Limits.Keys, 1, 4096)
+	k.between("session.limits.key_bytes", s.Limits.KeyBytes, 16, 1024)
+	k.between("session.limits.total_bytes", s.Limits.TotalBytes, 1<<10, 1<<20)
+	k.between("session.cache.entries", s.Cache.Entries, 1, 100_000_000)
+	k.within("session.cache.bound", s.Cache.Bound, 0, seconds(60))
+	k.within("session.cache.stale", s.Cache.Stale, 0, seconds(3600))
+}
