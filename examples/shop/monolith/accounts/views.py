@@ -16,6 +16,9 @@ class SignUp(RedirectURLMixin, FormView):
     form_class = SignUpForm
     next_page = "home"
 
+    def get_context_data(self, **kwargs):
+        return super().get_context_data(next=self.get_redirect_url(), **kwargs)
+
     def form_valid(self, form):
         login(self.request, form.save())
         messages.success(self.request, "Welcome to Bramble.")

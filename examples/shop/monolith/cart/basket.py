@@ -58,7 +58,9 @@ class Basket:
         items = Item.objects.select_related("section__store").in_bulk(
             [int(key) for key in self.quantities if key.isdecimal()]
         )
-        lines = [Line(items[int(k)], n) for k, n in self.quantities.items() if k.isdecimal() and int(k) in items]
+        lines = [
+            Line(items[int(k)], n) for k, n in self.quantities.items() if k.isdecimal() and int(k) in items
+        ]
         return sorted(lines, key=lambda line: line.item.id)
 
     @property

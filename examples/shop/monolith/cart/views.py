@@ -9,7 +9,9 @@ from .forms import AddForm, DeliveryForm, PromoForm, UpdateForm
 
 @require_safe
 def cart(request):
-    return render(request, "cart.html", {"delivery_form": DeliveryForm(initial=request.session.get("delivery"))})
+    return render(
+        request, "cart.html", {"delivery_form": DeliveryForm(initial=request.session.get("delivery"))}
+    )
 
 
 @require_POST

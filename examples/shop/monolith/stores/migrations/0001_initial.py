@@ -6,68 +6,93 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='Section',
+            name="Section",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=60)),
-                ('position', models.PositiveSmallIntegerField(default=0)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("name", models.CharField(max_length=60)),
+                ("position", models.PositiveSmallIntegerField(default=0)),
             ],
             options={
-                'ordering': ['position', 'id'],
+                "ordering": ["position", "id"],
             },
         ),
         migrations.CreateModel(
-            name='Store',
+            name="Store",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('slug', models.SlugField(unique=True)),
-                ('name', models.CharField(max_length=80)),
-                ('cuisine', models.CharField(db_index=True, max_length=40)),
-                ('tagline', models.CharField(max_length=160)),
-                ('icon', models.CharField(help_text='Name of a symbol in assets/sprite.svg', max_length=20)),
-                ('hue', models.PositiveSmallIntegerField(help_text='0–360', validators=[django.core.validators.MaxValueValidator(360)])),
-                ('rating', models.DecimalField(decimal_places=1, max_digits=2)),
-                ('reviews', models.PositiveIntegerField(default=0)),
-                ('eta_from', models.PositiveSmallIntegerField(help_text='Minutes')),
-                ('eta_to', models.PositiveSmallIntegerField(help_text='Minutes')),
-                ('delivery_fee_cents', models.PositiveIntegerField()),
-                ('open', models.BooleanField(default=True)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("slug", models.SlugField(unique=True)),
+                ("name", models.CharField(max_length=80)),
+                ("cuisine", models.CharField(db_index=True, max_length=40)),
+                ("tagline", models.CharField(max_length=160)),
+                ("icon", models.CharField(help_text="Name of a symbol in assets/sprite.svg", max_length=20)),
+                (
+                    "hue",
+                    models.PositiveSmallIntegerField(
+                        help_text="0–360", validators=[django.core.validators.MaxValueValidator(360)]
+                    ),
+                ),
+                ("rating", models.DecimalField(decimal_places=1, max_digits=2)),
+                ("reviews", models.PositiveIntegerField(default=0)),
+                ("eta_from", models.PositiveSmallIntegerField(help_text="Minutes")),
+                ("eta_to", models.PositiveSmallIntegerField(help_text="Minutes")),
+                ("delivery_fee_cents", models.PositiveIntegerField()),
+                ("open", models.BooleanField(default=True)),
             ],
             options={
-                'ordering': ['id'],
+                "ordering": ["id"],
             },
         ),
         migrations.CreateModel(
-            name='Item',
+            name="Item",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=80)),
-                ('description', models.CharField(blank=True, max_length=200)),
-                ('price_cents', models.PositiveIntegerField()),
-                ('icon', models.CharField(max_length=20)),
-                ('tags', models.JSONField(blank=True, default=list)),
-                ('available', models.BooleanField(default=True)),
-                ('section', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='items', to='stores.section')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("name", models.CharField(max_length=80)),
+                ("description", models.CharField(blank=True, max_length=200)),
+                ("price_cents", models.PositiveIntegerField()),
+                ("icon", models.CharField(max_length=20)),
+                ("tags", models.JSONField(blank=True, default=list)),
+                ("available", models.BooleanField(default=True)),
+                (
+                    "section",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="items", to="stores.section"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['id'],
+                "ordering": ["id"],
             },
         ),
         migrations.AddField(
-            model_name='section',
-            name='store',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='sections', to='stores.store'),
+            model_name="section",
+            name="store",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE, related_name="sections", to="stores.store"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='section',
-            constraint=models.UniqueConstraint(fields=('store', 'name'), name='section_once'),
+            model_name="section",
+            constraint=models.UniqueConstraint(fields=("store", "name"), name="section_once"),
         ),
     ]

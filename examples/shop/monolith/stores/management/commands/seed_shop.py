@@ -17,8 +17,7 @@ from stores.models import Item, Section, Store
 
 PASSWORD = "bramble-pie"  # of every seeded account
 SALT = "brambleexamplesalt0000"  # fixed: the same database every time, and one hash for all customers
-NAMES = """Ada Bruno Chiara Dmitri Elif Farid Greta Hana Ivo Jun Kofi Lena Mateo Nadia Omar Priya
-Quinn Rosa Sami Tove Ugo Vera Wanda Xenia Yusuf Zoe""".split()
+NAMES = ["Ada", "Bruno", "Chiara", "Dmitri", "Elif", "Farid", "Greta", "Hana", "Ivo", "Jun", "Kofi", "Lena"]
 
 
 class Command(BaseCommand):
@@ -58,7 +57,9 @@ def seed_people(customers):
     password = make_password(PASSWORD, salt=SALT)
     people = [User(username="staff", first_name="Robin", is_staff=True, is_superuser=True)]
     people += [
-        User(username=f"customer{n}", first_name=NAMES[(n - 1) % len(NAMES)], email=f"customer{n}@shop.example")
+        User(
+            username=f"customer{n}", first_name=NAMES[(n - 1) % len(NAMES)], email=f"customer{n}@shop.example"
+        )
         for n in range(1, customers + 1)
     ]
     known = set(User.objects.values_list("username", flat=True))

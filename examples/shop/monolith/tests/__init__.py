@@ -1,0 +1,1 @@
+"""What the shop promises, with plain Django sessions: python manage.py test"""
