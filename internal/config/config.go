@@ -52,7 +52,7 @@ type Config struct {
 	Clients []Client `yaml:"clients"`
 	// Who may govern rollouts and end sessions.
 	Admin Admin `yaml:"admin"`
-	// The rollout as it is when a data folder is new. Later changes are made by command and kept there; this
+	// The rollout "sessions" as it is when a data folder is new. Later changes are made by command and kept there; this
 	// section does not overwrite them.
 	Rollout Rollout `yaml:"rollout"`
 	// What is written to standard error.

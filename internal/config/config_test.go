@@ -112,10 +112,10 @@ func TestParse_Refuses(t *testing.T) {
 		{"idle longer than absolute", "idle: 14d", "idle: 40d", "40d is longer than absolute, 30d", ""},
 		{"yes for true", "tools: true", "tools: yes", "must be true or false", ""},
 
-		{"share finer than a millionth", "[0.25%,", "[0.00001%,", "finer than a millionth", "at most four decimals"},
+		{"share finer than a millionth", "[0.25%,", "[0.00001%,", "finer than a millionth", "0.0001%"},
 		{"share of 101", "100%]", "101%]", "101% is more than 100%", ""},
-		{"stages that shrink", "[0.25%,", "[30%,", "25% does not widen 30%", "only grows"},
-		{"stages that never finish", ", 100%]", "]", "the migration could never finish", "100%"},
+		{"stages that shrink", "[0.25%,", "[30%,", "is not wider than stage 1 (30%)", ""},
+		{"stages that never finish", ", 100%]", "]", "the last stage must be 100%", ""},
 
 		{"public url without https", "https://shop.example.com", "http://shop.example.com", "public.url: session cookies would travel unencrypted", "localhost"},
 		{"public url for any host", "https://shop.example.com", `"https://*.example.com"`, "must name one host", ""},

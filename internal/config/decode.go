@@ -11,6 +11,8 @@ import (
 	yaml "github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
+
+	"crossfade.dev/crossfade/internal/fault"
 )
 
 // decoder turns the YAML tree into the configuration. It is our own because the library's stops at the
@@ -147,10 +149,8 @@ func (d *decoder) text(path string, node ast.Node, dst reflect.Value) bool {
 		return false
 	}
 	if err := u.UnmarshalText([]byte(raw(node))); err != nil {
-		p := d.add(path, place(node), "%s", err)
-		if h, ok := u.(interface{ hint() string }); ok {
-			p.Hint = h.hint()
-		}
+		message, hint := fault.Public(err)
+		d.add(path, place(node), "%s", message).Hint = hint
 	}
 	return true
 }

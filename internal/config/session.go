@@ -14,9 +14,6 @@ type Session struct {
 	// and other tabs still carry the old one. After a login the old one never yields the new one, whatever
 	// stands here. Default 30s.
 	Grace Duration `yaml:"grace"`
-	// How exact "last seen" is. A session is not written more often than this for being used alone.
-	// Default 1m.
-	Touch Duration `yaml:"touch"`
 	// How long a request waits for the session store before it counts as down and on_store_down applies.
 	// Default 500ms.
 	Deadline Duration `yaml:"deadline"`
@@ -40,7 +37,8 @@ type Limits struct {
 type Cache struct {
 	// How many sessions. One takes about 1 KB. Default 100000.
 	Entries int `yaml:"entries"`
-	// The longest time that a session which was ended elsewhere can still be served. Default 1s.
+	// How long an answer is trusted before the store is asked again. Default 0s: until something changes it,
+	// which is right with the embedded store, where this process is the only writer.
 	Bound Duration `yaml:"bound"`
 	// How much longer an answer may be used while the store is down, on routes whose on_store_down says
 	// stale. Default 1m; 0s: never.
@@ -49,9 +47,9 @@ type Cache struct {
 
 func (s *Session) defaults() {
 	s.Idle, s.Absolute, s.GuestLife = 14*Day, 30*Day, 30*Day
-	s.Grace, s.Touch, s.Deadline = seconds(30), seconds(60), seconds(1)/2
+	s.Grace, s.Deadline = seconds(30), seconds(1)/2
 	s.Limits = Limits{Keys: 128, KeyBytes: 128, TotalBytes: 64 << 10}
-	s.Cache = Cache{Entries: 100_000, Bound: seconds(1), Stale: seconds(60)}
+	s.Cache = Cache{Entries: 100_000, Stale: seconds(60)}
 }
 
 func (s *Session) validate(k *check) {
@@ -62,7 +60,6 @@ func (s *Session) validate(k *check) {
 		k.fail("session.idle", "make absolute at least as long as idle", "%s is longer than absolute, %s", s.Idle, s.Absolute)
 	}
 	k.within("session.grace", s.Grace, seconds(1), seconds(600))
-	k.within("session.touch", s.Touch, seconds(1), s.Idle/2)
 	k.within("session.deadline", s.Deadline, seconds(1)/100, seconds(30))
 	k.between("session.limits.keys", s.Limits.Keys, 1, 4096)
 	k.between("session.limits.key_bytes", s.Limits.KeyBytes, 16, 1024)

@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"crossfade.dev/crossfade/internal/fault"
 )
 
 // Duration is a length of time as people write it: "250ms", "30s", "1h30m", "14d", "2w". A bare number
@@ -33,36 +35,43 @@ func (d Duration) String() string {
 
 // UnmarshalText reads the forms that the type's comment names.
 func (d *Duration) UnmarshalText(text []byte) error {
-	s := string(text)
-	for unit, size := range map[string]Duration{"d": Day, "w": 7 * Day} {
-		number, ok := strings.CutSuffix(s, unit)
-		if !ok {
-			continue
+	v, err := parseDuration(string(text))
+	if err != nil {
+		return err
+	}
+	if v > century {
+		return fault.New(fault.Invalid, "%q is longer than a hundred years", text)
+	}
+	*d = v
+	return nil
+}
+
+// century bounds every duration, so that none overflows.
+const century = 36_525 * Day
+
+func parseDuration(s string) (Duration, error) {
+	const hint = `write it with a unit, like "250ms", "30s", "2h" or "14d"`
+	if number, unit := s[:max(0, len(s)-1)], s[max(0, len(s)-1):]; unit == "d" || unit == "w" {
+		n, err := strconv.ParseUint(number, 10, 16)
+		if err != nil {
+			return 0, fault.New(fault.Invalid, "%q is not a duration", s).WithHint(hint)
 		}
-		n, err := strconv.ParseInt(number, 10, 32)
-		if err != nil || n < 0 {
-			return fmt.Errorf("%q is not a duration", s)
-		}
-		*d = Duration(n) * size
-		return nil
+		return Duration(n) * map[string]Duration{"d": Day, "w": 7 * Day}[unit], nil
 	}
 	if _, err := strconv.ParseFloat(s, 64); err == nil && s != "0" {
-		return fmt.Errorf("%q has no unit", s)
+		return 0, fault.New(fault.Invalid, "%q has no unit", s).WithHint(hint)
 	}
 	v, err := time.ParseDuration(s)
 	if err != nil || v < 0 {
-		return fmt.Errorf("%q is not a duration", s)
+		return 0, fault.New(fault.Invalid, "%q is not a duration", s).WithHint(hint)
 	}
-	*d = Duration(v)
-	return nil
+	return Duration(v), nil
 }
 
 // MarshalText is the form that UnmarshalText reads.
 func (d Duration) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
 
 func (Duration) kind() string { return "duration" }
-
-func (*Duration) hint() string { return `write it with a unit, like "250ms", "30s", "2h" or "14d"` }
 
 func seconds(n int) Duration { return Duration(n) * Duration(time.Second) }
 
