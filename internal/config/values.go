@@ -56,7 +56,8 @@ func parseDuration(s string) (Duration, error) {
 		if err != nil {
 			return 0, fault.New(fault.Invalid, "%q is not a duration", s).WithHint(hint)
 		}
-		return Duration(n) * map[string]Duration{"d": Day, "w": 7 * Day}[unit], nil
+		size := map[string]Duration{"d": Day, "w": 7 * Day}[unit]
+		return size * Duration(min(n, uint64(century/size)+1)), nil // no overflow; the caller refuses it
 	}
 	if _, err := strconv.ParseFloat(s, 64); err == nil && s != "0" {
 		return 0, fault.New(fault.Invalid, "%q has no unit", s).WithHint(hint)
