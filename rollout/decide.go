@@ -15,10 +15,16 @@ type Visitor struct {
 	Magic MagicID
 }
 
-// Sticky is a decision that a visitor cookie remembers.
+// Sticky is a decision that a visitor cookie remembers. The edge seals all of it.
 type Sticky struct {
-	Epoch  uint64
-	System System
+	Epoch   uint64
+	System  System
+	Version uint64 // of the snapshot that decided
+}
+
+// newer reports whether an edge that knows more than this snapshot decided.
+func (s Sticky) newer(epoch, version uint64) bool {
+	return s.System != 0 && (s.Epoch > epoch || s.Version > version)
 }
 
 // Reason says which rule decided. It is shown to operators and counted, never parsed.
@@ -30,7 +36,7 @@ const (
 	ReasonFinished   Reason = "finished"    // the new system is final
 	ReasonMagic      Reason = "magic"       // a magic cookie
 	ReasonKill       Reason = "kill"        // the kill switch
-	ReasonNewer      Reason = "newer"       // decided in a newer epoch, which this snapshot does not know yet
+	ReasonNewer      Reason = "newer"       // decided under a newer snapshot, which this edge does not have yet
 	ReasonNotStarted Reason = "not_started" // no stage was reached in this epoch
 	ReasonSegment    Reason = "segment"     // the visitor's segment does not take part
 	ReasonCohort     Reason = "cohort"      // employees first: one of them is treated, others are not yet
@@ -47,8 +53,8 @@ type Decision struct {
 	Arm     System // of the comparison; none: excluded from statistics
 	Epoch   uint64
 	Version uint64 // of the snapshot that decided
-	// Sticky is what the visitor cookie should remember from now on. Decisions that must leave no trace
-	// (magic, kill) hand back what it remembered before.
+	// Sticky is what the visitor cookie should remember from now on. A magic visit must leave no trace and
+	// a record of a newer edge must stay, so these hand back what was remembered before.
 	Sticky Sticky
 }
 
@@ -62,11 +68,16 @@ func (s *Snapshot) Decide(name string, v Visitor) Decision {
 	if r == nil {
 		return Decision{System: Legacy, Reason: ReasonUnknown, Sticky: v.Sticky}
 	}
-	d := Decision{Epoch: r.Epoch, Version: s.version, Sticky: v.Sticky}
-	if d.override(r, &v, s.magic(v.Magic)) || d.gates(r, &v) {
-		return d
+	d := Decision{Epoch: r.Epoch, Version: s.version}
+	if !d.override(r, &v, s.magic(v.Magic)) && !d.gates(r, &v) {
+		d.assign(r, &v)
 	}
-	d.assign(r, &v)
+	switch d.Reason {
+	case ReasonMagic, ReasonNewer, ReasonNoUnit:
+		d.Sticky = v.Sticky
+	default:
+		d.Sticky = Sticky{Epoch: d.Epoch, System: d.System, Version: d.Version}
+	}
 	return d
 }
 
@@ -78,8 +89,8 @@ func (s *Snapshot) magic(id MagicID) bool {
 	return !revoked
 }
 
-// override applies the rules that hold for whole rollouts and for magic cookies. None of them is an
-// assignment, so none is counted in an arm or remembered.
+// override applies the rules that ask neither bucket nor cohort. None of them assigns by chance, so
+// none is counted in an arm.
 func (d *Decision) override(r *Rollout, v *Visitor, magic bool) bool {
 	switch {
 	case r.State == Finished:
@@ -88,8 +99,7 @@ func (d *Decision) override(r *Rollout, v *Visitor, magic bool) bool {
 		d.System, d.Reason = New, ReasonMagic
 	case r.kills(v):
 		d.System, d.Reason = Legacy, ReasonKill
-	case v.Sticky.Epoch > r.Epoch && v.Sticky.System != 0:
-		// This edge is behind the one that decided: obey its record, whatever this older state says.
+	case v.Sticky.newer(r.Epoch, d.Version):
 		d.System, d.Reason = v.Sticky.System, ReasonNewer
 	case !r.Started():
 		d.System, d.Reason = Legacy, ReasonNotStarted
@@ -111,7 +121,6 @@ func (d *Decision) gates(r *Rollout, v *Visitor) bool {
 		d.System, d.Reason = Legacy, ReasonNoUnit
 	case v.Employee && within(r.Salt, v.ID, r.Employees):
 		d.System, d.Reason = New, ReasonCohort
-		d.Sticky = Sticky{Epoch: r.Epoch, System: New}
 	default:
 		return false
 	}
@@ -123,7 +132,7 @@ func (d *Decision) assign(r *Rollout, v *Visitor) {
 	switch treated := within(r.Salt, v.ID, r.Treatment); {
 	case r.Treatment < Whole && within(r.ControlSalt, v.ID, r.ControlSlice):
 		d.System, d.Reason, d.Arm = Legacy, ReasonControl, Legacy
-	case v.Sticky == Sticky{Epoch: r.Epoch, System: New}:
+	case v.Sticky.Epoch == r.Epoch && v.Sticky.System == New:
 		d.System, d.Reason = New, ReasonSticky
 		if treated { // otherwise treated by a wider snapshot or as an employee: not this stage's chance
 			d.Arm = New
@@ -136,7 +145,6 @@ func (d *Decision) assign(r *Rollout, v *Visitor) {
 	if v.Employee && r.Employees > 0 {
 		d.Arm = 0 // employees went first, so they are no sample of everybody
 	}
-	d.Sticky = Sticky{Epoch: r.Epoch, System: d.System}
 }
 
 // within reports whether a unit's bucket lies in [0, share). It hashes only when the answer is open;
