@@ -1,0 +1,162 @@
+package telemetry
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+
+	"go.opentelemetry.io/otel/metric"
+)
+
+// Metrics are all instruments of a process. Methods are safe for concurrent use, and take text that the
+// program chose, never text that a browser sent, except where it says so.
+type Metrics struct {
+	requests  *Timer
+	entries   *Counter
+	handovers *Counter
+	conflicts *Counter
+	lost      *Counter
+	resolved  *Counter
+	fallbacks *Counter
+	bridge    *Timer
+	shed      *Counter
+	left      *Counter
+	contexts  *Counter
+	calls     *Timer
+	meter     metric.Meter
+}
+
+func newMetrics(m metric.Meter) (*Metrics, error) {
+	k := &meter{Meter: m}
+	out := &Metrics{
+		meter: m,
+		requests: k.timer("http.server.request.duration", "Duration of HTTP server requests.",
+			"http.request.method", "url.scheme", "http.response.status_code", "http.route", "crossfade.system", "crossfade.arm"),
+		entries: k.counter("crossfade.visitors", "{visit}", "Entry requests by the system that governs and why.",
+			"crossfade.system", "crossfade.reason"),
+		handovers: k.counter("crossfade.handovers", "{handover}", "What became of visitors whose system changed, or should have.",
+			"crossfade.outcome", "crossfade.reason"),
+		conflicts: k.counter("crossfade.cookie.conflicts", "{conflict}", "Requests with more than one value of one of the session cookies.",
+			"crossfade.cookie"),
+		lost: k.counter("crossfade.logins.lost", "{login}", "Visitors who were logged in and are guests now, without having logged out.",
+			"crossfade.arm", "crossfade.reason"),
+		resolved: k.counter("crossfade.tokens", "{token}", "Presented session tokens by what they were worth.",
+			"crossfade.worth"),
+		fallbacks: k.counter("crossfade.fallbacks", "{request}", "Requests on which a route's failure policy was used.",
+			"http.route", "crossfade.policy"),
+		bridge: k.timer("crossfade.bridge.call.duration", "Duration of calls to the legacy bridge.",
+			"crossfade.method", "crossfade.outcome"),
+		shed: k.counter("crossfade.bridge.shed", "{call}", "Bridge calls that were not made, because of the breaker or the budget.",
+			"crossfade.method", "crossfade.reason"),
+		left: k.counter("crossfade.bridge.left_behind", "{value}", "Session values that could not cross, by key and reason.",
+			"crossfade.key", "crossfade.reason"),
+		contexts: k.counter("crossfade.contexts.refused", "{context}", "Contexts that were presented to the session API and refused.",
+			"crossfade.reason"),
+		calls: k.timer("crossfade.api.call.duration", "Duration of calls of the session and admin API.",
+			"rpc.method", "rpc.code", "crossfade.client"),
+	}
+	if k.err != nil {
+		return nil, fmt.Errorf("make the instruments: %w", k.err)
+	}
+	return out, nil
+}
+
+// Request is one served request. Route is the route's pattern; an empty field has no label.
+type Request struct {
+	Method string // as sent; unknown ones count as _OTHER
+	Scheme string
+	Status int
+	Route  string
+	System string
+	Arm    string
+}
+
+// Served records a request that is done.
+func (m *Metrics) Served(r Request, d time.Duration) {
+	m.requests.record(d, values{knownMethod(r.Method), r.Scheme, status(r.Status), r.Route, r.System, r.Arm})
+}
+
+// Entry counts an entry request by the system that governs it, and the rollout's reason.
+func (m *Metrics) Entry(system, reason string) { m.entries.add(1, values{system, reason}) }
+
+// Handover counts what became of a visitor who was to change systems.
+func (m *Metrics) Handover(outcome, reason string) { m.handovers.add(1, values{outcome, reason}) }
+
+// CookieConflict counts a request with several values of one cookie; cookie is our name for it.
+func (m *Metrics) CookieConflict(cookie string) { m.conflicts.add(1, values{cookie}) }
+
+// LostLogin counts a visitor who was logged in and is not any more, by the arm that it happened in.
+func (m *Metrics) LostLogin(arm, reason string) { m.lost.add(1, values{arm, reason}) }
+
+// Token counts a presented token by its worth.
+func (m *Metrics) Token(worth string) { m.resolved.add(1, values{worth}) }
+
+// Fallback counts a request that was served by its route's failure policy.
+func (m *Metrics) Fallback(route, policy string) { m.fallbacks.add(1, values{route, policy}) }
+
+// BridgeCall records one finished call of the bridge.
+func (m *Metrics) BridgeCall(method, outcome string, d time.Duration) {
+	m.bridge.record(d, values{method, outcome})
+}
+
+// BridgeShed counts a call that was not made.
+func (m *Metrics) BridgeShed(method, reason string) { m.shed.add(1, values{method, reason}) }
+
+// LeftBehind counts a session value that could not cross. The key is the legacy application's own; past
+// the bound of series new ones count together.
+func (m *Metrics) LeftBehind(key, reason string) { m.left.add(1, values{key, reason}) }
+
+// ContextRefused counts a context that was presented and not believed.
+func (m *Metrics) ContextRefused(reason string) { m.contexts.add(1, values{reason}) }
+
+// Call records one finished API call. Procedure is the method's name, code a fault code or "ok".
+func (m *Metrics) Call(procedure, code, client string, d time.Duration) {
+	m.calls.record(d, values{procedure, code, client})
+}
+
+// Gauge publishes a number that is read when somebody scrapes; read must be cheap and safe for
+// concurrent use.
+func (m *Metrics) Gauge(name, unit, description string, read func() float64) error {
+	_, err := m.meter.Float64ObservableGauge(name, metric.WithUnit(unit), metric.WithDescription(description),
+		metric.WithFloat64Callback(func(_ context.Context, o metric.Float64Observer) error {
+			o.Observe(read())
+			return nil
+		}))
+	if err != nil {
+		return fmt.Errorf("make gauge %s: %w", name, err)
+	}
+	return nil
+}
+
+func knownMethod(method string) string {
+	switch method {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch,
+		http.MethodDelete, http.MethodOptions, http.MethodConnect, http.MethodTrace, "QUERY":
+		return method
+	case "":
+		return http.MethodGet
+	}
+	return "_OTHER"
+}
+
+// status avoids making a string per request for the codes that there are.
+func status(code int) string {
+	switch code {
+	case 200:
+		return "200"
+	case 304:
+		return "304"
+	case 302:
+		return "302"
+	case 404:
+		return "404"
+	case 0:
+		return ""
+	}
+	if code < 100 || code > 599 {
+		return other
+	}
+	return strconv.Itoa(code) // one small allocation, on the rarer answers
+}
