@@ -23,7 +23,7 @@ func at(t rollout.Millionths, edit func(*rollout.Rollout)) *rollout.Snapshot {
 
 func TestDecide(t *testing.T) {
 	const (
-		old, fresh = rollout.Legacy, rollout.New
+		onLegacy, onNew = rollout.Legacy, rollout.New
 		none       = rollout.System(0)
 	)
 	user := rollout.Visitor{ID: "user-1"}
@@ -50,36 +50,36 @@ func TestDecide(t *testing.T) {
 		reason rollout.Reason
 		arm    rollout.System
 	}{
-		"a bucket below treatment is new":        {user, at(854_520, nil), fresh, rollout.ReasonBucket, fresh},
-		"a bucket at treatment is legacy":        {user, at(854_519, nil), old, rollout.ReasonBucket, old},
-		"everybody is everybody":                 {user, at(rollout.Whole, nil), fresh, rollout.ReasonBucket, fresh},
-		"without a snapshot legacy":              {user, nil, old, rollout.ReasonUnknown, none},
-		"finished beats kill":                    {user, at(0, func(r *rollout.Rollout) { killed(r); r.State = rollout.Finished }), fresh, rollout.ReasonFinished, none},
-		"magic beats kill":                       {magic, at(0, killed), fresh, rollout.ReasonMagic, none},
-		"magic works before the start":           {magic, at(0, draft), fresh, rollout.ReasonMagic, none},
-		"revoked magic is nothing":               {visitor(func(v *rollout.Visitor) { v.Magic = rollout.MagicID{9} }), at(0, draft), old, rollout.ReasonNotStarted, none},
-		"kill beats sticky and 100 %":            {sticky(3, fresh), at(rollout.Whole, killed), old, rollout.ReasonKill, none},
-		"a rehearsal kills employees":            {staff, at(rollout.Whole, rehearsal), old, rollout.ReasonKill, none},
-		"a rehearsal spares everybody else":      {user, at(rollout.Whole, rehearsal), fresh, rollout.ReasonBucket, fresh},
-		"not started is legacy":                  {user, at(0, draft), old, rollout.ReasonNotStarted, none},
-		"another segment takes no part":          {user, at(rollout.Whole, func(r *rollout.Rollout) { r.Segments = []string{"gold"} }), old, rollout.ReasonSegment, none},
-		"a listed segment takes part":            {visitor(func(v *rollout.Visitor) { v.Segment = "gold" }), at(rollout.Whole, func(r *rollout.Rollout) { r.Segments = []string{"gold"} }), fresh, rollout.ReasonBucket, fresh},
-		"employees first treats employees":       {staff, at(0, staffFirst), fresh, rollout.ReasonCohort, none},
-		"employees first leaves others":          {user, at(0, staffFirst), old, rollout.ReasonCohort, none},
-		"employees stay when others follow":      {staff, at(2_500, staffFirst), fresh, rollout.ReasonCohort, none},
-		"employees are not held in the slice":    {staff, at(2_500, func(r *rollout.Rollout) { staffFirst(r); slice(r) }), fresh, rollout.ReasonCohort, none},
-		"a share of the employees is a share":    {staff, at(2_500, func(r *rollout.Rollout) { r.Employees = 854_519 }), old, rollout.ReasonBucket, none},
-		"the control slice stays legacy":         {user, at(900_000, slice), old, rollout.ReasonControl, old},
-		"the control slice beats sticky":         {sticky(3, fresh), at(900_000, slice), old, rollout.ReasonControl, old},
-		"the control slice ends at 100 %":        {user, at(rollout.Whole, slice), fresh, rollout.ReasonBucket, fresh},
-		"sticky new stays new":                   {sticky(3, fresh), at(1, nil), fresh, rollout.ReasonSticky, none},
-		"sticky new inside treatment is counted": {sticky(3, fresh), at(900_000, nil), fresh, rollout.ReasonSticky, fresh},
-		"sticky legacy is overtaken":             {sticky(3, old), at(900_000, nil), fresh, rollout.ReasonBucket, fresh},
-		"sticky of an old epoch is nothing":      {sticky(2, fresh), at(1, nil), old, rollout.ReasonBucket, old},
-		"an edge behind obeys a newer record":    {sticky(4, old), at(rollout.Whole, nil), old, rollout.ReasonNewer, none},
-		"an edge behind that knows no start":     {sticky(4, fresh), at(0, draft), fresh, rollout.ReasonNewer, none},
-		"an edge behind still obeys its kill":    {sticky(4, fresh), at(rollout.Whole, killed), old, rollout.ReasonKill, none},
-		"nobody without an id is treated":        {rollout.Visitor{}, at(rollout.Whole, nil), old, rollout.ReasonNoUnit, none},
+		"a bucket below treatment is new":        {user, at(854_520, nil), onNew, rollout.ReasonBucket, onNew},
+		"a bucket at treatment is legacy":        {user, at(854_519, nil), onLegacy, rollout.ReasonBucket, onLegacy},
+		"everybody is everybody":                 {user, at(rollout.Whole, nil), onNew, rollout.ReasonBucket, onNew},
+		"without a snapshot legacy":              {user, nil, onLegacy, rollout.ReasonUnknown, none},
+		"finished beats kill":                    {user, at(0, func(r *rollout.Rollout) { killed(r); r.State = rollout.Finished }), onNew, rollout.ReasonFinished, none},
+		"magic beats kill":                       {magic, at(0, killed), onNew, rollout.ReasonMagic, none},
+		"magic works before the start":           {magic, at(0, draft), onNew, rollout.ReasonMagic, none},
+		"revoked magic is nothing":               {visitor(func(v *rollout.Visitor) { v.Magic = rollout.MagicID{9} }), at(0, draft), onLegacy, rollout.ReasonNotStarted, none},
+		"kill beats sticky and 100 %":            {sticky(3, onNew), at(rollout.Whole, killed), onLegacy, rollout.ReasonKill, none},
+		"a rehearsal kills employees":            {staff, at(rollout.Whole, rehearsal), onLegacy, rollout.ReasonKill, none},
+		"a rehearsal spares everybody else":      {user, at(rollout.Whole, rehearsal), onNew, rollout.ReasonBucket, onNew},
+		"not started is legacy":                  {user, at(0, draft), onLegacy, rollout.ReasonNotStarted, none},
+		"another segment takes no part":          {user, at(rollout.Whole, func(r *rollout.Rollout) { r.Segments = []string{"gold"} }), onLegacy, rollout.ReasonSegment, none},
+		"a listed segment takes part":            {visitor(func(v *rollout.Visitor) { v.Segment = "gold" }), at(rollout.Whole, func(r *rollout.Rollout) { r.Segments = []string{"gold"} }), onNew, rollout.ReasonBucket, onNew},
+		"employees first treats employees":       {staff, at(0, staffFirst), onNew, rollout.ReasonCohort, none},
+		"employees first leaves others":          {user, at(0, staffFirst), onLegacy, rollout.ReasonCohort, none},
+		"employees stay when others follow":      {staff, at(2_500, staffFirst), onNew, rollout.ReasonCohort, none},
+		"employees are not held in the slice":    {staff, at(2_500, func(r *rollout.Rollout) { staffFirst(r); slice(r) }), onNew, rollout.ReasonCohort, none},
+		"a share of the employees is a share":    {staff, at(2_500, func(r *rollout.Rollout) { r.Employees = 854_519 }), onLegacy, rollout.ReasonBucket, none},
+		"the control slice stays legacy":         {user, at(900_000, slice), onLegacy, rollout.ReasonControl, onLegacy},
+		"the control slice beats sticky":         {sticky(3, onNew), at(900_000, slice), onLegacy, rollout.ReasonControl, onLegacy},
+		"the control slice ends at 100 %":        {user, at(rollout.Whole, slice), onNew, rollout.ReasonBucket, onNew},
+		"sticky new stays new":                   {sticky(3, onNew), at(1, nil), onNew, rollout.ReasonSticky, none},
+		"sticky new inside treatment is counted": {sticky(3, onNew), at(900_000, nil), onNew, rollout.ReasonSticky, onNew},
+		"sticky legacy is overtaken":             {sticky(3, onLegacy), at(900_000, nil), onNew, rollout.ReasonBucket, onNew},
+		"sticky of an old epoch is nothing":      {sticky(2, onNew), at(1, nil), onLegacy, rollout.ReasonBucket, onLegacy},
+		"an edge behind obeys a newer record":    {sticky(4, onLegacy), at(rollout.Whole, nil), onLegacy, rollout.ReasonNewer, none},
+		"an edge behind that knows no start":     {sticky(4, onNew), at(0, draft), onNew, rollout.ReasonNewer, none},
+		"an edge behind still obeys its kill":    {sticky(4, onNew), at(rollout.Whole, killed), onLegacy, rollout.ReasonKill, none},
+		"nobody without an id is treated":        {rollout.Visitor{}, at(rollout.Whole, nil), onLegacy, rollout.ReasonNoUnit, none},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := rollout.Decide(c.v, c.s)

@@ -17,7 +17,7 @@ func (r Rollout) Kill(scope KillScope, reason string) (Rollout, error) {
 		return r, fault.New(fault.Invalid, "no such kill scope %q", scope).WithHint("it is everybody or rehearsal")
 	case scope == KillRehearsal && r.Killed == KillEverybody:
 		return r, r.refuse("is killed for everybody: a rehearsal would let visitors back").
-			WithHint("lift the kill first: crossfade rollout lift %s", r.Name)
+			WithHint("lift the kill first: crossfade kill lift %s", r.Name)
 	}
 	next := r.clone()
 	next.Killed, next.KillReason = scope, reason
@@ -86,7 +86,7 @@ func (r *Rollout) noWayBack() error {
 
 func (r *Rollout) killed() error {
 	return r.refuse("is killed (%s): %s", r.Killed, r.KillReason).
-		WithHint("lift the kill first: crossfade rollout lift %s", r.Name)
+		WithHint("lift the kill first: crossfade kill lift %s", r.Name)
 }
 
 func (r *Rollout) awaits() error {
