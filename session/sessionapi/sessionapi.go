@@ -1,0 +1,121 @@
+// Package sessionapi serves the session plane to the systems behind the edge: Connect, gRPC and plain
+// JSON on the internal listener.
+//
+// Invariant: a client does only what its role allows, and a service only what the context proves that it
+// presents: it reaches no session but the one of the request it is serving, and no more of that session
+// than the browser proved. The legacy application, new services and the command line call it.
+package sessionapi
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"connectrpc.com/connect"
+
+	"crossfade.dev/crossfade/internal/contextjwt"
+	"crossfade.dev/crossfade/internal/fault"
+	"crossfade.dev/crossfade/internal/keyring"
+	"crossfade.dev/crossfade/internal/rpcfault"
+	"crossfade.dev/crossfade/proto/gen/crossfade/session/v1/sessionv1connect"
+	"crossfade.dev/crossfade/session"
+)
+
+const (
+	// MaxRequest is the largest request body, decompressed, in bytes.
+	MaxRequest = 1 << 20
+	// DefaultTimeout bounds a call whose client sets no earlier deadline.
+	DefaultTimeout = 5 * time.Second
+	// DefaultLeeway is for how long an expired context still proves which session a request is about.
+	DefaultLeeway = 2 * time.Minute
+)
+
+// Manager is what the API needs of [session.Manager].
+type Manager interface {
+	Resolve(ctx context.Context, raw string) session.Resolution
+	NewGuest(v session.VisitorID) session.Issued
+	Read(ctx context.Context, id session.ID) (*session.Session, map[string]session.Attribute, error)
+	ByLineage(ctx context.Context, l session.Lineage) (*session.Session, error)
+	Get(ctx context.Context, id session.ID) (*session.Session, error)
+	Patch(ctx context.Context, p session.Patch) (session.Patched, error)
+	Upgrade(ctx context.Context, u session.Upgrade) (session.Issued, error)
+	StepUp(ctx context.Context, s session.StepUp) (session.Issued, error)
+	Rotate(ctx context.Context, id session.ID) (session.Issued, error)
+	End(ctx context.Context, e session.End) (session.Ended, error)
+	List(ctx context.Context, subject, page string, limit int) ([]*session.Session, string, error)
+	CurrentMark() session.Mark
+}
+
+// Config is what the API needs.
+type Config struct {
+	Manager Manager
+	Ring    *keyring.Ring
+	Signer  *contextjwt.Signer // makes the contexts that Resolve answers with
+	Clients []Client
+	Clock   func() time.Time
+	Log     *slog.Logger
+	Timeout time.Duration // 0: DefaultTimeout
+	// Leeway is for how long after its expiry a context still proves a session here, 0: DefaultLeeway. A
+	// request may take longer than a context lives before it writes; whether the session itself is alive
+	// is asked anew each time.
+	Leeway time.Duration
+}
+
+// API implements the session service.
+type API struct {
+	cfg      Config
+	manager  Manager
+	clients  []knownClient
+	verifier *contextjwt.Verifier
+}
+
+var _ sessionv1connect.SessionServiceHandler = (*API)(nil)
+
+// New checks the clients and makes the API.
+func New(cfg Config) (*API, error) {
+	if cfg.Timeout <= 0 {
+		cfg.Timeout = DefaultTimeout
+	}
+	if cfg.Leeway <= 0 {
+		cfg.Leeway = DefaultLeeway
+	}
+	clients, err := checkClients(cfg.Clients)
+	if err != nil {
+		return nil, err
+	}
+	cfg.Clients = nil // the secrets stay with the hashes' caller
+	verifier, err := contextjwt.NewVerifier(contextjwt.VerifierConfig{
+		Keys: contextjwt.RingKeys(cfg.Ring), Clock: cfg.Clock, Leeway: cfg.Leeway,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &API{cfg: cfg, manager: cfg.Manager, clients: clients, verifier: verifier}, nil
+}
+
+// Handler gives the path prefix and the handler to mount under it.
+func (a *API) Handler() (path string, h http.Handler) {
+	path, inner := sessionv1connect.NewSessionServiceHandler(a,
+		connect.WithReadMaxBytes(MaxRequest),
+		connect.WithInterceptors(connect.UnaryInterceptorFunc(a.boundary)),
+	)
+	return path, a.authenticate(inner)
+}
+
+// boundary bounds the time of each call and translates its error, once.
+func (a *API) boundary(next connect.UnaryFunc) connect.UnaryFunc {
+	return func(ctx context.Context, req connect.AnyRequest) (connect.AnyResponse, error) {
+		ctx, cancel := context.WithTimeout(ctx, a.cfg.Timeout)
+		defer cancel()
+		resp, err := next(ctx, req)
+		if err == nil {
+			return resp, nil
+		}
+		if code := fault.CodeOf(err); code == fault.Internal || code == fault.Unavailable {
+			a.cfg.Log.ErrorContext(ctx, "session api call failed",
+				"procedure", req.Spec().Procedure, "client", caller(ctx).name, "code", string(code), "error", err.Error())
+		}
+		return nil, rpcfault.ToConnect(err)
+	}
+}
