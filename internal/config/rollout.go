@@ -7,6 +7,8 @@ import (
 
 // Rollout is the rollout "sessions" as a new data folder begins with it.
 type Rollout struct {
+	// Its name in commands and metrics. There is one rollout so far, and its name is sessions.
+	Name string `yaml:"name"`
 	// The ladder that "crossfade rollout ramp" climbs: growing shares, the last one 100%. A stage is a share,
 	// or {share: 25%, approval: true}. Default [0.25%, 1%, 5%, 25%, 100%].
 	Stages []Stage `yaml:"stages"`
@@ -33,6 +35,7 @@ func (s *Stage) UnmarshalText(text []byte) error { return s.Share.UnmarshalText(
 func (Stage) kind() string { return "shares, or {share, approval, employees}" }
 
 func (r *Rollout) defaults() {
+	r.Name = rollout.Sessions
 	for _, s := range rollout.DefaultLadder() {
 		r.Stages = append(r.Stages, Stage{Share(s.Share), s.Approval, s.Employees})
 	}
@@ -48,6 +51,7 @@ func (r *Rollout) Ladder() []rollout.Stage {
 }
 
 func (r *Rollout) validate(k *check) {
+	k.oneOf("rollout.name", r.Name, rollout.Sessions)
 	if err := rollout.CheckLadder(r.Ladder()); err != nil {
 		message, hint := fault.Public(err)
 		k.fail("rollout.stages", hint, "%s", message)

@@ -1,0 +1,377 @@
+package command_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"io/fs"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"connectrpc.com/connect"
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+
+	"crossfade.dev/crossfade/cmd/crossfade/command"
+	"crossfade.dev/crossfade/internal/config"
+	"crossfade.dev/crossfade/internal/fault"
+	"crossfade.dev/crossfade/internal/rpcfault"
+	controlv1 "crossfade.dev/crossfade/proto/gen/crossfade/control/v1"
+	"crossfade.dev/crossfade/proto/gen/crossfade/control/v1/controlv1connect"
+	sessionv1 "crossfade.dev/crossfade/proto/gen/crossfade/session/v1"
+	"crossfade.dev/crossfade/proto/gen/crossfade/session/v1/sessionv1connect"
+)
+
+const token = "0123456789abcdef0123456789abcdef"
+
+// world is a command line in an empty folder, and a server that records what it is asked.
+type world struct {
+	t       *testing.T
+	dir     string
+	environ map[string]string
+	server  *server
+	served  *config.Config
+	failure error
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	w := &world{t: t, dir: t.TempDir(), server: newServer(t)}
+	t.Chdir(w.dir)
+	w.environ = map[string]string{"CROSSFADE_SERVER": w.server.http.URL, "CROSSFADE_TOKEN": token, "CROSSFADE_AUTHOR": "ada"}
+	return w
+}
+
+type result struct {
+	code     int
+	out, err string
+}
+
+func (w *world) run(args ...string) result {
+	w.t.Helper()
+	var out, stderr bytes.Buffer
+	code := command.Run(w.t.Context(), command.Env{
+		Out: &out, Err: &stderr, Getenv: func(name string) string { return w.environ[name] },
+		User: func() string { return "osuser" }, Now: func() time.Time { return time.Unix(1_800_000_000, 0) },
+		Rand: rand.Reader, HTTP: command.Direct(), Version: "1.2.3",
+		Serve: func(_ context.Context, c *config.Config, _ string) error { w.served = c; return w.failure },
+	}, args)
+	return result{code, out.String(), stderr.String()}
+}
+
+// ok runs a command that must work.
+func (w *world) ok(args ...string) string {
+	w.t.Helper()
+	r := w.run(args...)
+	if r.code != 0 {
+		w.t.Fatalf("crossfade %s: exit %d\n%s%s", strings.Join(args, " "), r.code, r.out, r.err)
+	}
+	return r.out
+}
+
+// server answers every call with what a test put there, and keeps the request as JSON.
+type server struct {
+	controlv1connect.UnimplementedControlServiceHandler
+	sessionv1connect.UnimplementedSessionServiceHandler
+	http    *httptest.Server
+	asked   map[string]string
+	rollout *controlv1.Rollout
+	fails   error
+}
+
+func newServer(t *testing.T) *server {
+	s := &server{asked: map[string]string{}, rollout: &controlv1.Rollout{
+		Name: "sessions", State: "running", Epoch: 3, TreatmentMillionths: 2500, ControlSliceMillionths: 100_000, Stage: 0, Version: 17,
+		Stages: []*controlv1.Stage{{Millionths: 2500}, {Millionths: 250_000, Approval: true}, {Millionths: 1_000_000}},
+		Next:   []string{"crossfade rollout ramp sessions"}, ChangedBy: "ada", ChangedAt: 1_799_990_000,
+	}}
+	record := connect.WithInterceptors(connect.UnaryInterceptorFunc(func(next connect.UnaryFunc) connect.UnaryFunc {
+		return func(ctx context.Context, r connect.AnyRequest) (connect.AnyResponse, error) {
+			if r.Header().Get("Authorization") != "Bearer "+token {
+				return nil, rpcfault.ToConnect(fault.New(fault.Unauthenticated, "the admin token is missing or wrong"))
+			}
+			text, _ := protojson.Marshal(r.Any().(proto.Message))
+			var compact bytes.Buffer
+			_ = json.Compact(&compact, text)
+			s.asked[r.Spec().Procedure[strings.LastIndexByte(r.Spec().Procedure, '/')+1:]] = compact.String()
+			if s.fails != nil {
+				return nil, rpcfault.ToConnect(s.fails)
+			}
+			return next(ctx, r)
+		}
+	}))
+	mux := http.NewServeMux()
+	mux.Handle(controlv1connect.NewControlServiceHandler(s, record))
+	mux.Handle(sessionv1connect.NewSessionServiceHandler(s, record))
+	s.http = httptest.NewServer(mux)
+	t.Cleanup(s.http.Close)
+	return s
+}
+
+func (s *server) ListRollouts(context.Context, *controlv1.ListRolloutsRequest) (*controlv1.ListRolloutsResponse, error) {
+	return &controlv1.ListRolloutsResponse{Rollouts: []*controlv1.Rollout{s.rollout}}, nil
+}
+
+func (s *server) GetRollout(context.Context, *controlv1.GetRolloutRequest) (*controlv1.GetRolloutResponse, error) {
+	return &controlv1.GetRolloutResponse{Rollout: s.rollout}, nil
+}
+
+func (s *server) Start(context.Context, *controlv1.StartRequest) (*controlv1.StartResponse, error) {
+	return &controlv1.StartResponse{Rollout: s.rollout}, nil
+}
+
+func (s *server) Ramp(context.Context, *controlv1.RampRequest) (*controlv1.RampResponse, error) {
+	return &controlv1.RampResponse{Rollout: s.rollout}, nil
+}
+
+func (s *server) Approve(context.Context, *controlv1.ApproveRequest) (*controlv1.ApproveResponse, error) {
+	return &controlv1.ApproveResponse{Rollout: s.rollout}, nil
+}
+
+func (s *server) Hold(context.Context, *controlv1.HoldRequest) (*controlv1.HoldResponse, error) {
+	return &controlv1.HoldResponse{Rollout: s.rollout}, nil
+}
+
+func (s *server) RollBack(context.Context, *controlv1.RollBackRequest) (*controlv1.RollBackResponse, error) {
+	return &controlv1.RollBackResponse{Rollout: s.rollout}, nil
+}
+
+func (s *server) Finish(context.Context, *controlv1.FinishRequest) (*controlv1.FinishResponse, error) {
+	return &controlv1.FinishResponse{Rollout: s.rollout, Removable: []string{"django.contrib.sessions"}}, nil
+}
+
+func (s *server) Kill(context.Context, *controlv1.KillRequest) (*controlv1.KillResponse, error) {
+	killed := proto.CloneOf(s.rollout)
+	killed.Killed, killed.KillScope = true, "everybody"
+	return &controlv1.KillResponse{Rollout: killed, InForceMicros: 1500}, nil
+}
+
+func (s *server) Lift(context.Context, *controlv1.LiftRequest) (*controlv1.LiftResponse, error) {
+	return &controlv1.LiftResponse{Rollout: s.rollout}, nil
+}
+
+func (s *server) ListChanges(context.Context, *controlv1.ListChangesRequest) (*controlv1.ListChangesResponse, error) {
+	return &controlv1.ListChangesResponse{Changes: []*controlv1.Change{
+		{Id: 9, At: 1_799_990_000, Author: "ada", Action: "ramp", Subject: "sessions", Detail: "0.25% to 1%", Reason: "quiet\n\x1b[2Jfake line", Epoch: 3},
+	}}, nil
+}
+
+func (s *server) IssueMagic(context.Context, *controlv1.IssueMagicRequest) (*controlv1.IssueMagicResponse, error) {
+	return &controlv1.IssueMagicResponse{Cookie: "__Host-cf_magic=abc", Magic: &controlv1.Magic{Id: "m1", For: "qa", ExpiresAt: 1_800_007_200}}, nil
+}
+
+func (s *server) RevokeMagic(context.Context, *controlv1.RevokeMagicRequest) (*controlv1.RevokeMagicResponse, error) {
+	return &controlv1.RevokeMagicResponse{Magic: &controlv1.Magic{Id: "m1", Revoked: true}}, nil
+}
+
+func (s *server) ListMagic(context.Context, *controlv1.ListMagicRequest) (*controlv1.ListMagicResponse, error) {
+	return &controlv1.ListMagicResponse{Magic: []*controlv1.Magic{{Id: "m1", For: "qa", Author: "ada", ExpiresAt: 1_799_999_000}}}, nil
+}
+
+func (s *server) List(context.Context, *sessionv1.ListRequest) (*sessionv1.ListResponse, error) {
+	return &sessionv1.ListResponse{Sessions: []*sessionv1.Session{{Id: strings.Repeat("a1", 16), Kind: "authenticated", State: "ended", EndReason: "logout"}}}, nil
+}
+
+func (s *server) Get(context.Context, *sessionv1.GetRequest) (*sessionv1.GetResponse, error) {
+	return &sessionv1.GetResponse{Session: &sessionv1.Session{Id: strings.Repeat("a1", 16), Kind: "guest", State: "live"},
+		Attributes: &sessionv1.Attributes{Values: map[string]string{"cart": `{"12":1}`}}}, nil
+}
+
+func (s *server) End(context.Context, *sessionv1.EndRequest) (*sessionv1.EndResponse, error) {
+	return &sessionv1.EndResponse{Ended: 2, Outstanding: 1}, nil
+}
+
+func TestCommands(t *testing.T) {
+	for _, c := range []struct{ command, procedure, asks, says string }{
+		{"rollout list", "ListRollouts", `{}`, "sessions  running  0.25%"},
+		{"rollout show sessions", "GetRollout", `{"name":"sessions"}`, "25%    needs approval"},
+		{"rollout start sessions --reason go --stages 0.25%,5!,100", "Start", `{"name":"sessions","author":"ada","reason":"go","stages":[{"millionths":2500},{"millionths":50000,"approval":true},{"millionths":1000000}]}`, "0.25% treated, epoch 3"},
+		{"rollout ramp sessions --reason quiet", "Ramp", `{"name":"sessions","author":"ada","reason":"quiet"}`, "next:\n  crossfade rollout ramp sessions"},
+		{"rollout ramp sessions --to 12.5 --author bela", "Ramp", `{"name":"sessions","author":"bela","toMillionths":125000}`, "sessions: running"},
+		{"rollout approve sessions", "Approve", `{"name":"sessions","author":"ada"}`, "sessions: running"},
+		{"rollout hold sessions", "Hold", `{"name":"sessions","author":"ada"}`, "sessions: running"},
+		{"rollout rollback sessions", "RollBack", `{"name":"sessions","author":"ada"}`, "sessions: running"},
+		{"rollout finish sessions --dry-run", "Finish", `{"name":"sessions","author":"ada","dryRun":true}`, "nothing was changed"},
+		{"kill sessions --reason slow", "Kill", `{"name":"sessions","author":"ada","reason":"slow"}`, "KILLED (running), 0.25% treated, epoch 3\nnext:"},
+		{"kill sessions --rehearsal --reason drill", "Kill", `{"name":"sessions","author":"ada","reason":"drill","rehearsal":true}`, "in force at every edge after 1.5ms"},
+		{"kill lift sessions --resume", "Lift", `{"name":"sessions","author":"ada","resume":true}`, "sessions: running"},
+		{"magic issue --for qa --ttl 2h", "IssueMagic", `{"for":"qa","ttlSeconds":"7200","author":"ada"}`, "__Host-cf_magic=abc\n"},
+		{"magic list", "ListMagic", `{}`, "expired"},
+		{"magic revoke m1 --reason lost", "RevokeMagic", `{"id":"m1","author":"ada","reason":"lost"}`, "m1 is revoked"},
+		{"session find 42", "List", `{"subject":"42","limit":50}`, "ended (logout)"},
+		{"session show lineage:77", "Get", `{"session":{"lineage":"77"}}`, "holds:\n  cart\n"},
+		{"session show a1 --values", "Get", `{"session":{"id":"a1"}}`, `cart = {"12":1}`},
+		{"session end a1 --reason asked", "End", `{"session":{"id":"a1"},"reason":"asked (by ada)"}`, "legacy has yet to confirm 1"},
+		{"session end --subject 42 --except a1 --reason leak", "End", `{"subject":"42","exceptSession":"a1","reason":"leak (by ada)"}`, "ended 2 sessions"},
+		{"session end --everybody --reason leak", "End", `{"everybody":true,"reason":"leak (by ada)"}`, "ended everybody's sessions"},
+		{"changes --of sessions --limit 5", "ListChanges", `{"limit":5,"subject":"sessions"}`, "quiet  [2Jfake line"},
+	} {
+		t.Run(c.command, func(t *testing.T) {
+			w := newWorld(t)
+			out := w.ok(strings.Fields(c.command)...)
+			if got := w.server.asked[c.procedure]; got != c.asks {
+				t.Errorf("asks %s, want %s", got, c.asks)
+			}
+			if !strings.Contains(out, c.says) {
+				t.Errorf("says %q, want %q", out, c.says)
+			}
+			if c.command != "session show a1 --values" {
+				var parsed map[string]any
+				if err := json.Unmarshal([]byte(newWorld(t).ok(append(strings.Fields(c.command), "--json")...)), &parsed); err != nil {
+					t.Errorf("--json is not JSON: %v", err)
+				}
+			}
+		})
+	}
+}
+
+func TestFailures(t *testing.T) {
+	for _, c := range []struct {
+		name, command string
+		arrange       func(*world)
+		code          int
+		message, hint string
+	}{
+		{"an unknown command suggests", "rolout list", nil, 2, `unknown command "rolout"`, `did you mean "rollout"?`},
+		{"an unknown command of a group suggests", "rollout rmap", nil, 2, `unknown command "rmap" for "crossfade rollout"`, `did you mean "ramp"?`},
+		{"an unknown flag", "version --jsn", nil, 2, "unknown flag: --jsn", "--help"},
+		{"a missing argument shows the usage", "rollout show", nil, 2, "takes NAME, got 0", "usage: crossfade rollout show NAME"},
+		{"a kill without a reason", "kill sessions", nil, 2, `required flag(s) "reason" not set`, ""},
+		{"two targets", "session end a1 --everybody --reason x", nil, 2, "name exactly one of", "session find"},
+		{"a share too fine", "rollout ramp sessions --to 0.00001", nil, 1, "finer than a millionth", "0.0001%"},
+		{"a share of 101", "rollout ramp sessions --to 101", nil, 1, "more than 100%", ""},
+		{"a ramp down", "rollout ramp sessions --to 0", nil, 1, "would send visitors back", "crossfade kill sessions"},
+		{"a ttl without a unit", "magic issue --for qa --ttl 2", nil, 1, "has no unit", `"2h"`},
+		{"what the server refuses, with its hint", "rollout ramp sessions", func(w *world) {
+			w.server.fails = fault.New(fault.Precondition, "sessions awaits approval").WithHint("crossfade rollout approve sessions")
+		}, 1, "crossfade: sessions awaits approval\n", "hint: crossfade rollout approve sessions\n"},
+		{"a wrong token", "rollout list", func(w *world) { w.environ["CROSSFADE_TOKEN"] = strings.Repeat("x", 32) }, 1, "the admin token is missing or wrong", ""},
+		{"no token anywhere", "rollout list", func(w *world) { delete(w.environ, "CROSSFADE_TOKEN") }, 1, "no admin token", "--token-file"},
+		{"nobody there", "rollout list", func(w *world) { w.environ["CROSSFADE_SERVER"] = "http://127.0.0.1:1" }, 1, "no answer from http://127.0.0.1:1", "crossfade serve"},
+		{"the wrong listener", "rollout list", func(w *world) {
+			other := httptest.NewServer(http.NotFoundHandler())
+			w.t.Cleanup(other.Close)
+			w.environ["CROSSFADE_SERVER"] = other.URL
+		}, 1, "not as Crossfade's internal listener", "internal.listen"},
+		{"an address that is none", "rollout list --server localhost:8081", nil, 1, "is not the address of a server", "http://127.0.0.1:8081"},
+		{"no configuration to serve", "serve", nil, 1, "no configuration at crossfade.yaml", "crossfade init"},
+		{"a field that does not exist", "config explain session.ilde", nil, 1, `has no "session.ilde"`, `did you mean "idle"?`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t)
+			if c.arrange != nil {
+				c.arrange(w)
+			}
+			r := w.run(strings.Fields(c.command)...)
+			if r.code != c.code || !strings.HasPrefix(r.err, "crossfade: ") || !strings.Contains(r.err, c.message) || !strings.Contains(r.err, c.hint) {
+				t.Errorf("exit %d, says:\n%s", r.code, r.err)
+			}
+			if r.out != "" {
+				t.Errorf("standard output is not empty: %q", r.out)
+			}
+		})
+	}
+}
+
+func TestInit(t *testing.T) {
+	t.Run("writes a configuration that check and serve take, and secrets for its owner alone", func(t *testing.T) {
+		w := newWorld(t)
+		if out := w.ok("init", "--upstream", "http://127.0.0.1:9000", "--public", "http://localhost:8088"); !strings.Contains(out, "crossfade serve") {
+			t.Error(out)
+		}
+		if out := w.ok("config", "check"); !strings.Contains(out, "crossfade.yaml is good") {
+			t.Error(out)
+		}
+		w.ok("serve")
+		if w.served == nil || w.served.Upstreams["django"].URL != "http://127.0.0.1:9000" {
+			t.Error("serve did not get the configuration")
+		}
+		secrets := map[string]bool{}
+		err := filepath.WalkDir("secrets", func(path string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() {
+				return err
+			}
+			info, _ := d.Info()
+			text, _ := os.ReadFile(path)
+			secrets[string(text)] = true
+			if info.Mode().Perm() != 0o600 || len(text) != 65 {
+				t.Errorf("%s: %s, %d bytes", path, info.Mode(), len(text))
+			}
+			return nil
+		})
+		if err != nil || len(secrets) != 4 {
+			t.Errorf("%d different secrets, %v", len(secrets), err)
+		}
+	})
+	t.Run("overwrites nothing", func(t *testing.T) {
+		w := newWorld(t)
+		w.ok("init")
+		before, _ := os.ReadFile("secrets/key-1")
+		r := w.run("init")
+		if r.code != 1 || !strings.Contains(r.err, "crossfade.yaml exists already") {
+			t.Errorf("exit %d: %s", r.code, r.err)
+		}
+		if err := os.Remove("crossfade.yaml"); err != nil {
+			t.Fatal(err)
+		}
+		w.ok("init")
+		if after, _ := os.ReadFile("secrets/key-1"); !bytes.Equal(before, after) {
+			t.Error("a secret was replaced: everybody would be logged out")
+		}
+	})
+	t.Run("refuses what could not start, before it writes anything", func(t *testing.T) {
+		w := newWorld(t)
+		r := w.run("init", "--public", "http://shop.example.com")
+		if entries, _ := os.ReadDir("."); r.code != 1 || len(entries) != 0 || !strings.Contains(r.err, "https") {
+			t.Errorf("exit %d, %d files: %s", r.code, len(entries), r.err)
+		}
+	})
+	t.Run("prints the lines for Django from the configuration", func(t *testing.T) {
+		w := newWorld(t)
+		w.ok("init", "--public", "http://localhost:8088")
+		out := w.ok("init", "--django")
+		for _, want := range []string{`"API": "http://127.0.0.1:8081"`, `"NAME": "django"`, filepath.Join("secrets", "bridge-1"), "http://localhost:8088", "crossfade.django.middleware.SessionMiddleware"} {
+			if !strings.Contains(out, want) {
+				t.Errorf("lacks %s", want)
+			}
+		}
+	})
+}
+
+func TestToken(t *testing.T) {
+	t.Run("is found beside the configuration", func(t *testing.T) {
+		w := newWorld(t)
+		w.ok("init")
+		delete(w.environ, "CROSSFADE_TOKEN")
+		if err := os.WriteFile("secrets/admin.token", []byte(token+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		w.ok("rollout", "list")
+	})
+	t.Run("is found in secrets without a configuration", func(t *testing.T) {
+		w := newWorld(t)
+		delete(w.environ, "CROSSFADE_TOKEN")
+		_ = os.Mkdir("secrets", 0o700)
+		_ = os.WriteFile("secrets/admin.token", []byte(token), 0o600)
+		w.ok("rollout", "list")
+	})
+}
+
+func TestCompletion(t *testing.T) {
+	w := newWorld(t)
+	if out := w.ok("__complete", "kill", ""); !strings.HasPrefix(out, "lift") || !strings.Contains(out, "sessions\n") {
+		t.Errorf("kill completes to %q", out)
+	}
+	if out := w.ok("__complete", "config", "explain", "session.i"); !strings.Contains(out, "session.idle") {
+		t.Errorf("explain completes to %q", out)
+	}
+	if out := w.ok("completion", "bash"); !strings.Contains(out, "__start_crossfade") {
+		t.Error("no script for bash")
+	}
+}

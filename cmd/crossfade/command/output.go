@@ -1,0 +1,101 @@
+package command
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+
+	"crossfade.dev/crossfade/internal/config"
+	"crossfade.dev/crossfade/internal/fault"
+)
+
+// answer prints a message of the API: as JSON when asked, otherwise as people writes it.
+func (p *program) answer(m proto.Message, people func(w io.Writer)) error {
+	if !p.json {
+		people(p.Out)
+		return nil
+	}
+	text, err := protojson.MarshalOptions{EmitUnpopulated: true, UseProtoNames: true}.Marshal(m)
+	if err != nil {
+		return fault.Wrap(err, fault.Internal, "cannot write the answer as JSON")
+	}
+	// protojson varies its white space on purpose; scripts compare output.
+	var out bytes.Buffer
+	if err := json.Indent(&out, text, "", "  "); err != nil {
+		return fault.Wrap(err, fault.Internal, "cannot write the answer as JSON")
+	}
+	fmt.Fprintln(p.Out, out.String())
+	return nil
+}
+
+// answerJSON prints a value of our own.
+func (p *program) answerJSON(v any) error {
+	text, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return fault.Wrap(err, fault.Internal, "cannot write the answer as JSON")
+	}
+	fmt.Fprintln(p.Out, string(text))
+	return nil
+}
+
+// table aligns rows; the first is the head.
+func table(w io.Writer, rows ...[]string) {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, row := range rows {
+		for i, cell := range row {
+			row[i] = oneLine(cell)
+		}
+		fmt.Fprintln(t, strings.Join(row, "\t"))
+	}
+	_ = t.Flush() // the writer below reports its own errors
+}
+
+// pairs prints names and values, leaving out what is empty.
+func pairs(w io.Writer, rows ...[2]string) {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, row := range rows {
+		if row[1] != "" {
+			fmt.Fprintln(t, row[0]+"\t"+oneLine(row[1]))
+		}
+	}
+	_ = t.Flush()
+}
+
+// oneLine keeps what others wrote (reasons, names) from forging lines or moving the cursor.
+func oneLine(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 {
+			return ' '
+		}
+		return r
+	}, s)
+}
+
+func share(millionths uint32) string { return config.Share(millionths).String() }
+
+// at is a moment in local time; 0 is none.
+func at(unix int64) string {
+	if unix == 0 {
+		return ""
+	}
+	return time.Unix(unix, 0).Format("2006-01-02 15:04:05 -07:00")
+}
+
+// ahead says how long until a moment, or since.
+func (p *program) ahead(unix int64) string {
+	if unix == 0 {
+		return ""
+	}
+	d := time.Unix(unix, 0).Sub(p.Now()).Round(time.Second)
+	if d < 0 {
+		return fmt.Sprintf("%s (%s ago)", at(unix), config.Duration(-d))
+	}
+	return fmt.Sprintf("%s (in %s)", at(unix), config.Duration(d))
+}
