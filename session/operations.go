@@ -65,17 +65,20 @@ type StepUp struct {
 
 // Exchange makes a new session out of a legacy one that the bridge has handed over.
 type Exchange struct {
-	LegacyKey     string  // the key that the browser presented
-	Lineage       Lineage // as the bridge answered it
-	Visitor       VisitorID
-	Origin        string
-	Kind          Kind
-	Subject       string
-	AuthTime      time.Time
-	Born          Mark // 0 for an unstamped login: older than every mark
-	ExpiresAt     time.Time
-	Idle          time.Duration
-	Data          map[string]json.RawMessage
+	LegacyKey string  // the key that the browser presented
+	Lineage   Lineage // as the bridge answered it
+	Visitor   VisitorID
+	Origin    string
+	Kind      Kind
+	Subject   string
+	AuthTime  time.Time
+	Born      Mark // 0 for an unstamped login: older than every mark
+	ExpiresAt time.Time
+	Idle      time.Duration
+	Data      map[string]json.RawMessage
+	// Generation is the last generation that the legacy system knows of this lineage; 0: none. It counts
+	// when the record that held it here has been cleaned up.
+	Generation    uint32
 	Counterpart   string // key of the counterpart; empty for guests
 	CounterpartAt time.Time
 	// Into is the live guest session that this login is taken over into (rule "take over as a login,

@@ -117,9 +117,9 @@ type Session struct {
 	IdleAt     time.Time // when it expires if it is not used
 	ExpiresAt  time.Time // when it expires whatever happens
 	Born       Mark
-	Version    uint64 // grows with every change
-	Visitor    VisitorID
-	Origin     string // name of the legacy system that it was exchanged from; empty if born here
+	Version    uint64    // grows with every change
+	Visitor    VisitorID // zero where it is not known, as behind a guest token
+	Origin     string    // name of the legacy system that it was exchanged from; empty if born here
 	State      State
 	EndReason  string
 	Written    bool // false: a guest token with nothing in the store behind it
@@ -152,7 +152,7 @@ const (
 	WorthLive                  // serve as Resolution.Session
 	WorthReadOnly              // the old secret after a login, in grace: a guest that can write nothing
 	WorthMoving                // a restore claimed it and has not finished
-	WorthMoved                 // restored, and the token still proves its lineage (see Resolution.Open)
+	WorthMoved                 // restored, and the token still proves its lineage: nothing closed it yet
 	WorthEnded                 // logged out or revoked
 	WorthExpired               // a deadline passed
 	WorthInvalid               // malformed, forged, replaced, spent, or proves nothing any more

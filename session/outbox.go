@@ -1,0 +1,104 @@
+package session
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// denials are the ends that legacy has not confirmed, in memory: the edge asks on every handover.
+type denials struct {
+	mu       sync.Mutex
+	ends     map[int64][]Lineage
+	lineages sync.Map // Lineage → *atomic.Int64, the number of ends that cover it
+	n        atomic.Int64
+}
+
+func newDenials(outstanding map[int64][]Lineage) *denials {
+	d := &denials{ends: map[int64][]Lineage{}}
+	for id, ls := range outstanding {
+		d.add(id, ls)
+	}
+	return d
+}
+
+func (d *denials) add(id int64, lineages []Lineage) {
+	if id == 0 {
+		return // legacy has done it already
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if _, ok := d.ends[id]; ok {
+		return
+	}
+	d.ends[id] = lineages
+	d.n.Add(1)
+	for _, l := range lineages {
+		v, _ := d.lineages.LoadOrStore(l, new(atomic.Int64))
+		v.(*atomic.Int64).Add(1)
+	}
+}
+
+func (d *denials) remove(id int64) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	lineages, ok := d.ends[id]
+	if !ok {
+		return
+	}
+	delete(d.ends, id)
+	d.n.Add(-1)
+	for _, l := range lineages {
+		if v, ok := d.lineages.Load(l); ok && v.(*atomic.Int64).Add(-1) == 0 {
+			d.lineages.Delete(l)
+		}
+	}
+}
+
+func (d *denials) has(l Lineage) bool {
+	_, ok := d.lineages.Load(l)
+	return ok
+}
+
+// Denied reports whether a lineage was ended here and legacy has not confirmed it: it gets no ticket,
+// exchange or restore. No I/O. The end of everybody is not in it; marks speak for that.
+func (m *Manager) Denied(l Lineage) bool { return m.denied.has(l) }
+
+// Outstanding is the number of ends that legacy has not confirmed. No I/O.
+func (m *Manager) Outstanding() int { return int(m.denied.n.Load()) }
+
+// PendingEnds lists ends that legacy has to be told of now, oldest first.
+func (m *Manager) PendingEnds(ctx context.Context, limit int) ([]PendingEnd, error) {
+	out, err := m.store.Due(ctx, m.now(), limit)
+	if err != nil {
+		return nil, storeTrouble(err, "read outstanding ends")
+	}
+	return out, nil
+}
+
+// ConfirmEnd records that legacy has done its part. Repeated it is no error.
+func (m *Manager) ConfirmEnd(ctx context.Context, id int64) error {
+	if _, err := m.commit(ctx, ConfirmEnd{id}); err != nil {
+		return err
+	}
+	m.denied.remove(id)
+	return nil
+}
+
+// The pauses between attempts to tell legacy: short at first, because a logout waits, and never so long
+// that a legacy system that is back has to wait for it.
+const (
+	firstPause = 2 * time.Second
+	lastPause  = 5 * time.Minute
+)
+
+// FailEnd records that an attempt failed. The next one is due after a pause that doubles with each.
+func (m *Manager) FailEnd(ctx context.Context, id int64, cause string) error {
+	const maxCause = 500
+	if len(cause) > maxCause {
+		cause = cause[:maxCause]
+	}
+	_, err := m.commit(ctx, FailEnd{ID: id, Cause: cause, At: m.now(), First: firstPause, Last: lastPause})
+	return err
+}

@@ -1,0 +1,181 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+
+	"crossfade.dev/crossfade/session"
+)
+
+// tx is the writer's connection with everything prepared that it ever says.
+type tx struct {
+	conn *sql.Conn
+	stmt [statementCount]*sql.Stmt
+}
+
+type statement int
+
+const (
+	stBegin statement = iota
+	stCommit
+	stRollback
+	stSavepoint
+	stRelease
+	stRevert
+	stInsert
+	stUpdate
+	stUpdateAll
+	stPutNewKey
+	stPutKey
+	stTombstone
+	stTombstoneGet
+	stTombstoneNew
+	stOfLineage
+	stEnd
+	stSubjectLineages
+	stRespawn
+	stDrawMark
+	stPutMark
+	stNotice
+	stNoticeGet
+	stConfirm
+	stUncover
+	stAttempts
+	stFail
+	stTouch
+	stTouchFirst
+	stTouchUnseal
+	stTouchKey
+	stDue
+	stDelete
+	stPostpone
+	stSweepTombstones
+	stSweepKeys
+	stSweepMarks
+	statementCount
+)
+
+var statementText = [statementCount]string{
+	stBegin:     `BEGIN IMMEDIATE`,
+	stCommit:    `COMMIT`,
+	stRollback:  `ROLLBACK`,
+	stSavepoint: `SAVEPOINT job`,
+	stRelease:   `RELEASE job`,
+	stRevert:    `ROLLBACK TO job`,
+
+	stInsert: `INSERT INTO sessions (` + columns + `, due, attributes) SELECT ` + placeholders(20) + `
+		WHERE NOT EXISTS (SELECT 1 FROM tombstones WHERE lineage = ?) ON CONFLICT DO NOTHING`,
+	stUpdate:    updateText + ` WHERE id = ? AND version = ?`,
+	stUpdateAll: updateText + `, attributes = ? WHERE id = ? AND version = ?`,
+
+	stPutNewKey: `INSERT INTO legacy_keys (hash, lineage, given, closed, moved, presented, keep, version)
+		VALUES (?, ?, ?, ?, ?, ?, ?, 1) ON CONFLICT DO NOTHING`,
+	stPutKey: `UPDATE legacy_keys SET lineage = ?, given = ?, closed = ?, moved = ?,
+		presented = CASE presented WHEN 0 THEN ? ELSE presented END, keep = ?, version = version + 1
+		WHERE hash = ? AND version = ?`,
+
+	stTombstone:    `SELECT 1 FROM tombstones WHERE lineage = ?`,
+	stTombstoneGet: `UPDATE tombstones SET keep = max(keep, ?) WHERE lineage = ? RETURNING end_id`,
+	stTombstoneNew: `INSERT INTO tombstones (lineage, reason, at, keep, end_id) VALUES (?, ?, ?, ?, ?)`,
+	stOfLineage: `SELECT id, state, max(keep, expires) FROM sessions WHERE id = ?1 AND lineage IS NULL AND state < 4
+		UNION ALL SELECT id, state, max(keep, expires) FROM sessions WHERE lineage = ?1 AND generation > 0 AND state < 4`,
+	stEnd: endText,
+	stSubjectLineages: `SELECT DISTINCT coalesce(lineage, id) FROM sessions
+		WHERE subject = ? AND state < 4 AND coalesce(lineage, id) <> ?`,
+	stRespawn: `UPDATE sessions SET born = ?, version = version + 1 WHERE id = ? AND version = ? AND state = 1`,
+
+	stDrawMark: `UPDATE counters SET value = value + 1 WHERE name = 'mark' RETURNING value`,
+	stPutMark:  `INSERT INTO marks (subject, mark, at) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET mark = excluded.mark, at = excluded.at`,
+
+	stNotice: `INSERT INTO outbox (operation, lineage, subject, everybody, before, except_lineage, reason, since, next)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id`,
+	stNoticeGet: `SELECT 1 FROM outbox WHERE id = ?`,
+	stConfirm:   `DELETE FROM outbox WHERE id = ?`,
+	stUncover:   `UPDATE tombstones SET end_id = 0 WHERE end_id = ? AND end_id <> 0`,
+	stAttempts:  `UPDATE outbox SET attempts = attempts + 1, cause = ? WHERE id = ? RETURNING attempts`,
+	stFail:      `UPDATE outbox SET next = ? WHERE id = ?`,
+
+	stTouch: `UPDATE sessions SET seen = max(seen, ?1) WHERE id = ?2 AND state < 3 AND seen + idle > ?1`,
+	stTouchFirst: `UPDATE sessions SET seen = max(seen, ?1), first = CASE first WHEN 0 THEN ?2 ELSE first END,
+		used = CASE WHEN used = 0 AND secret = ?3 THEN ?2 ELSE used END
+		WHERE id = ?4 AND state < 3 AND seen + idle > ?1`,
+	stTouchUnseal: `UPDATE sessions SET sealed = NULL WHERE id = ? AND state < 3`,
+	stTouchKey:    `UPDATE legacy_keys SET presented = ? WHERE hash = ? AND presented = 0`,
+
+	stDue:             `SELECT id, state, seen, idle, expires, keep FROM sessions WHERE due <= ? ORDER BY due LIMIT ?`,
+	stDelete:          `DELETE FROM sessions WHERE id = ?`,
+	stPostpone:        `UPDATE sessions SET due = ? WHERE id = ?`,
+	stSweepTombstones: `DELETE FROM tombstones WHERE lineage IN (SELECT lineage FROM tombstones WHERE keep <= ? AND end_id = 0 LIMIT ?)`,
+	stSweepKeys:       `DELETE FROM legacy_keys WHERE hash IN (SELECT hash FROM legacy_keys WHERE keep <= ? LIMIT ?)`,
+	stSweepMarks:      `DELETE FROM marks WHERE subject <> '' AND at <= ?`,
+}
+
+// updateText writes every field but the attributes. What touches set is kept: activity only grows, first
+// uses are set once, and that of the current secret goes with the secret.
+const updateText = `UPDATE sessions SET generation = ?, state = ?, version = ?, subject = ?, reason = ?,
+	seen = max(seen, ?), idle = ?, expires = ?, born = ?,
+	first = CASE first WHEN 0 THEN ? ELSE first END,
+	used = CASE WHEN secret = ? AND used <> 0 THEN used ELSE ? END,
+	keep = ?, secret = ?, sealed = ?, head = ?`
+
+// endText ends a record. Its secret stays, so that its token is answered "ended" rather than "invalid"; data
+// and sealed secret go.
+const endText = `UPDATE sessions SET state = 4, version = version + 1, reason = ?, keep = max(keep, expires),
+	sealed = NULL, attributes = NULL WHERE id = ?`
+
+func newTx(ctx context.Context, conn *sql.Conn) (*tx, error) {
+	t := &tx{conn: conn}
+	for i, text := range statementText {
+		var err error
+		if t.stmt[i], err = conn.PrepareContext(ctx, text); err != nil {
+			return nil, fmt.Errorf("prepare %q: %w", text, err)
+		}
+	}
+	return t, nil
+}
+
+// The writer's statements run under no deadline: what has begun is finished.
+func (t *tx) exec(s statement, args ...any) (int64, error) {
+	res, err := t.stmt[s].Exec(args...)
+	if err != nil {
+		return 0, err
+	}
+	return res.RowsAffected()
+}
+
+func (t *tx) begin() error  { _, err := t.exec(stBegin); return err }
+func (t *tx) commit() error { _, err := t.exec(stCommit); return err }
+
+// rollback undoes the transaction; where SQLite has done so by itself already, there is none to undo.
+func (t *tx) rollback() { _, _ = t.exec(stRollback) }
+
+// one carries a job out. Its own refusals are answered to it; only trouble with the transaction is
+// returned, because it concerns everybody in it.
+func (t *tx) one(j *job) error {
+	if !j.solo {
+		if _, err := t.exec(stSavepoint); err != nil {
+			return err
+		}
+	}
+	j.res, j.err = j.work(t)
+	if j.err == nil {
+		if j.solo {
+			return nil
+		}
+		_, err := t.exec(stRelease)
+		return err
+	}
+	j.res = session.Result{}
+	if !refused(j.err) {
+		return j.err
+	}
+	if j.solo {
+		return nil
+	}
+	if _, err := t.exec(stRevert); err != nil {
+		return err
+	}
+	_, err := t.exec(stRelease)
+	return err
+}

@@ -1,0 +1,63 @@
+package session
+
+import (
+	"context"
+)
+
+// Succession tells what became of a legacy key. It is asked on each request that legacy serves while a
+// rollout runs, so both "known" and "not known" are answered from memory.
+func (m *Manager) Succession(ctx context.Context, legacyKey string) (Succession, error) {
+	if legacyKey == "" {
+		return Succession{}, nil
+	}
+	k, err := m.legacyKey(ctx, legacyKey)
+	if err != nil || k == nil {
+		return Succession{}, err
+	}
+	s := Succession{Known: true, Lineage: k.Lineage, Moved: !k.Moved.IsZero() || k.Closed}
+	if s.Ended, err = m.EndedLineage(ctx, k.Lineage); err != nil || s.Ended || !s.Moved || k.Closed {
+		return s, err
+	}
+	rec, err := m.head(ctx, k.Moved)
+	if err != nil {
+		return Succession{}, err
+	}
+	now := m.now()
+	s.Open = rec != nil && !m.dead(rec, now) && m.keyOpen(rec, now)
+	return s, nil
+}
+
+// Presented takes down that a browser brought a legacy key that Crossfade gave out. From its first
+// presentation on, what the browser carried before is closing. It does no I/O once the key is in memory,
+// and nothing when the key is not one of ours.
+func (m *Manager) Presented(ctx context.Context, legacyKey string) {
+	if legacyKey == "" {
+		return
+	}
+	k, err := m.legacyKey(ctx, legacyKey)
+	if err != nil || k == nil || !k.Given || !k.Presented.IsZero() {
+		return // a store that is down: it is asked again at the next request
+	}
+	now := m.now()
+	m.touches.noteKey(k.Hash, now)
+	c := *k
+	c.Presented = now
+	m.legacy.swap(k.Hash, func(old *Key) bool { return old == k }, &c)
+}
+
+// EndedLineage reports whether a lineage was ended.
+func (m *Manager) EndedLineage(ctx context.Context, l Lineage) (bool, error) {
+	if m.denied.has(l) {
+		return true, nil
+	}
+	if e, ok := m.ended.get(l); ok {
+		return e, nil
+	}
+	seq := m.ended.begin(l)
+	e, err := m.store.Ended(ctx, l)
+	if err != nil {
+		return false, storeTrouble(err, "read the lineage")
+	}
+	m.ended.fill(l, e, seq)
+	return e, nil
+}
