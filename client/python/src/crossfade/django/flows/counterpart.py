@@ -1,0 +1,98 @@
+"""The live legacy session that an authenticated session of the new system keeps, so that there is a way
+back even while the new system is down."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from django.contrib.sessions.backends.base import VALID_KEY_CHARS
+from django.utils.crypto import get_random_string
+
+from crossfade.errors import NotJSON
+
+from .. import engine, ledger
+from ..models import LegacyKey
+from ..stamps import AUTH_KEYS, LOGIN_KEY, Stamp
+from ..stores.changes import text_of
+
+if TYPE_CHECKING:
+    from ..stores.new import SessionStore
+
+PURPOSE = LegacyKey.Purpose.COUNTERPART
+
+
+@dataclass
+class Counterpart:
+    key: str
+    expires: int
+    stamp: Stamp
+    data: dict[str, Any]
+    subject: str
+
+    def belongs_to(self, lineage: str, generation: int) -> None:
+        """Crossfade has accepted it: it replaces those before it."""
+        if (self.stamp.lineage, self.stamp.generation) != (lineage, generation):
+            self._write(self.stamp.but(lineage=lineage, generation=generation))
+        self._know()
+        for old in ledger.keys_of([lineage]).filter(purpose=PURPOSE).exclude(session_key=self.key):
+            engine.delete(old.session_key)
+            old.delete()
+
+    def discard(self) -> None:
+        engine.delete(self.key)
+        ledger.keys_of([self.stamp.lineage or ""]).filter(session_key=self.key).delete()
+
+    def release(self) -> None:
+        """It becomes a legacy session of its own: the browser gets it, and the edge takes it over as the
+        login that it is. With the lineage left in, the edge would keep the guest session instead."""
+        ledger.keys_of([self.stamp.lineage or ""]).filter(session_key=self.key).delete()
+        self._write(self.stamp.but(lineage=None, generation=0))
+
+    def _write(self, stamp: Stamp) -> None:
+        self.stamp = stamp
+        stamp.put(self.data)
+        engine.write(self.key, self.data, self.expires)
+
+    def _know(self) -> None:
+        if self.stamp.lineage:
+            ledger.open_key(
+                self.key, self.stamp.lineage, PURPOSE, subject=self.subject, born=self.stamp.born,
+                generation=self.stamp.generation, operation="", expires=self.expires)
+
+
+def make(store: SessionStore, subject: str) -> Counterpart:
+    """Write the counterpart of this session as it is now, its login included."""
+    context, now = store.visit.context, time.time()
+    stamp = Stamp(
+        visitor=(context.visitor or None) if context else None, made=now,
+        login=now if subject else None, born=context.mark if context else None,
+        lineage=store.lineage or None, generation=store.generation,
+    )
+    made = Counterpart(get_random_string(32, VALID_KEY_CHARS), int(now) + max(60, int(store.get_expiry_age())),
+                       stamp, _storable(store.loaded() or {}), subject)
+    made._write(stamp)
+    made._know()
+    return made
+
+
+def refresh_login(store: SessionStore) -> None:
+    """The password changed and this session stays: so must its counterpart."""
+    data = store.loaded() or {}
+    row = ledger.live_key(store.lineage, PURPOSE) if store.lineage else None
+    kept = engine.read(row.session_key) if row else None
+    if row and kept and str(kept.data.get(LOGIN_KEY)) == str(data.get(LOGIN_KEY)):
+        kept.data.update({key: data[key] for key in AUTH_KEYS if key in data})
+        engine.write(row.session_key, kept.data, kept.expires)
+
+
+def _storable(data: dict[str, Any]) -> dict[str, Any]:
+    out = {}
+    for key, value in data.items():
+        try:
+            text_of(value)
+            out[key] = value
+        except NotJSON:
+            continue  # reported when the changes were sent
+    return out

@@ -1,0 +1,90 @@
+"""When the new system's session cannot be had: what can be read and kept on this side instead."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from crossfade import mapping
+from crossfade.errors import SessionEnded
+
+from .. import engine, ledger, outbox
+from ..models import LegacyKey
+
+if TYPE_CHECKING:
+    from ..stores.changes import Changes
+    from ..stores.new import SessionStore
+
+ACTIVE, COUNTERPART = LegacyKey.Purpose.ACTIVE, LegacyKey.Purpose.COUNTERPART
+
+
+def counterpart_data(store: SessionStore) -> dict[str, Any]:
+    """The legacy session of this lineage: logged in as the same user, perhaps an older cart."""
+    return _data_of(store, ACTIVE, COUNTERPART)
+
+
+def moved_data(store: SessionStore) -> dict[str, Any]:
+    """The session was restored to legacy while this request was under way: read it there."""
+    return _data_of(store, ACTIVE)
+
+
+def has_moved(store: SessionStore) -> bool:
+    return bool(store.lineage and not ledger.tombstoned(store.lineage) and ledger.live_key(store.lineage, ACTIVE))
+
+
+def not_live(store: SessionStore, changes: Changes, error: SessionEnded) -> None:
+    """A write found the session moved or ended. Moved: the write follows it. Ended: this is a logout
+    that came first; nothing is written, and the edge judges the cookie itself at the next request."""
+    key = ledger.live_key(store.lineage, ACTIVE) if store.lineage else None
+    if key is None or ledger.tombstoned(store.lineage) or not _apply(key, changes):
+        store.visit.runtime.counts.add("session.not_live")
+
+
+def keep(store: SessionStore, changes: Changes) -> None:
+    """Crossfade is down: keep what this request wrote.
+
+    A session with a record gets the changes when Crossfade is back, and its counterpart now. A login,
+    and a guest without a record, become a legacy session that the edge exchanges later.
+    """
+    spare = store.spare
+    if spare is not None:
+        spare.release()
+        store.legacy_cookie = (spare.key, spare.expires)
+        store.spare = None
+    elif store.written and store.lineage:
+        if changes:
+            seen = 0 if store.blind and not store.texts else store.version
+            versions = dict.fromkeys([*changes.set, *changes.delete], seen)
+            operation = outbox.put_patch(store.lineage, changes.set, changes.delete, versions)
+            outbox.after_commit(operation, store.visit.runtime)
+            key = ledger.live_key(store.lineage, ACTIVE, COUNTERPART)
+            if key:
+                _apply(key, changes)
+    elif changes:
+        from . import counterpart
+
+        made = counterpart.make(store, "")
+        made.release()
+        store.legacy_cookie = (made.key, made.expires)
+    store.visit.runtime.counts.add("session.kept_on_legacy")
+
+
+def _data_of(store: SessionStore, *purposes: str) -> dict[str, Any]:
+    if not store.lineage or ledger.tombstoned(store.lineage):
+        return {}
+    key = ledger.live_key(store.lineage, *purposes)
+    row = engine.read(key.session_key) if key else None
+    if row is None:
+        return {}
+    return {k: v for k, v in row.data.items() if k != mapping.STAMP_KEY}
+
+
+def _apply(key: LegacyKey, changes: Changes) -> bool:
+    row = engine.read(key.session_key)
+    if row is None:
+        return False
+    row.data.update({k: mapping.decode(t) for k, t in changes.set.items()})
+    for name in changes.delete:
+        row.data.pop(name, None)
+    engine.write(key.session_key, row.data, max(row.expires, int(time.time()) + 60))
+    return True

@@ -1,0 +1,62 @@
+"""Login and renewed login on a session of the new system, each with its legacy counterpart."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from crossfade.errors import SessionEnded
+
+from ..stores.changes import Changes
+from . import counterpart, fallback
+
+if TYPE_CHECKING:
+    from ..stores.new import SessionStore
+
+METHODS = ("pwd",)
+
+
+def upgrade(store: SessionStore, changes: Changes, subject: str) -> None:
+    """The session becomes the subject's. Its legacy counterpart exists before Crossfade hears of it, so
+    that no session names a way back that is not there."""
+    made = counterpart.make(store, subject)
+    context = store.visit.context
+    try:
+        written = store.api.upgrade(
+            store.selector, subject, auth_time=int(time.time()), born=context.mark if context else 0,
+            methods=METHODS, set=changes.set, delete=changes.delete, counterpart=made.key,
+            counterpart_expires=made.expires, idle_seconds=max(0, int(store.get_expiry_age())),
+            visitor=context.visitor if context else "")
+    except SessionEnded:
+        made.discard()
+        if not store.selector.id or fallback.has_moved(store):
+            raise
+        # The guest session ended under the login form; the login itself is good, and begins a new one.
+        data = dict(store.loaded() or {})
+        store.forget()
+        store.ended = "ended"
+        store.update(data)
+        upgrade(store, store.changes(), subject)
+        return
+    except Exception:
+        store.spare = made  # the policy decides whether it is used or discarded
+        raise
+    store.adopt(written, changes)
+    made.belongs_to(store.lineage, store.generation)
+
+
+def step_up(store: SessionStore, changes: Changes) -> None:
+    """The same subject has logged in again. The counterpart is replaced with a fresh login."""
+    made = counterpart.make(store, store.subject_before)
+    try:
+        written = store.api.step_up(
+            store.selector, auth_time=int(time.time()), methods=METHODS, set=changes.set,
+            counterpart=made.key, counterpart_expires=made.expires)
+    except Exception:
+        made.discard()
+        raise
+    sent = Changes(changes.set)
+    store.adopt(written, sent)
+    made.belongs_to(store.lineage, store.generation)
+    if changes.delete:
+        store.adopt(store.api.patch(store.selector, {}, changes.delete), Changes(delete=changes.delete))

@@ -1,0 +1,95 @@
+"""Write a legacy session that Crossfade hands back, under the key that Crossfade chose."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from crossfade import mapping
+from crossfade.errors import NotJSON
+
+from .. import engine, ledger, signals, users
+from ..models import LegacyKey
+from ..stamps import LOGIN_KEY, Stamp
+from . import logout
+
+ACTIVE, COUNTERPART = LegacyKey.Purpose.ACTIVE, LegacyKey.Purpose.COUNTERPART
+DONE = {"restored": True}
+
+
+def answer(call: dict[str, Any]) -> dict[str, Any]:
+    """The login is verified by the hash that came along; none is ever made from today's password."""
+    lineage, key, subject = call["lineage"], call["key"], call["subject"] or ""
+    reason = _refusal(call)
+    if reason:
+        logout.bury(lineage, reason)
+        return {"restored": False, "ended": True, "reason": reason}
+    before = ledger.known(key)
+    if _done_before(call, before):
+        return DONE
+    stamp = Stamp(
+        visitor=call["visitor"], made=None, login=float(call["auth_time"]) if call["auth_time"] else None,
+        born=call["born"], lineage=lineage, generation=call["generation"])
+    data = {**_stayed_behind(call), **call["data"]}
+    stamp.put(data)
+    engine.write(key, data, call["expires"])
+    ledger.open_key(key, lineage, call["purpose"], subject=subject, born=stamp.born,
+                    generation=stamp.generation, operation=call["operation"], expires=call["expires"])
+    if ledger.tombstoned(lineage):  # it ended while this was being written
+        engine.delete(key)
+        return {"restored": False, "ended": True, "reason": "tombstone"}
+    _replace_others(call)
+    return DONE
+
+
+def _refusal(call: dict[str, Any]) -> str:
+    if ledger.tombstoned(call["lineage"]):
+        return "tombstone"
+    moment = float(call["auth_time"]) if call["auth_time"] else None
+    if ledger.marked(call["subject"] or "", call["born"], moment, call["lineage"]):
+        return "mark"
+    if call["kind"] != "authenticated":
+        return "subject" if LOGIN_KEY in call["data"] else ""
+    if not call["subject"] or str(call["data"].get(LOGIN_KEY)) != call["subject"]:
+        return "subject"
+    return users.login_fault(call["data"])
+
+
+def _done_before(call: dict[str, Any], before: LegacyKey | None) -> bool:
+    """A repeated call must not undo what happened since the first: neither what the visitor changed on
+    legacy, nor that the key has moved on."""
+    if before is None or before.lineage != call["lineage"]:
+        return False
+    if before.moved:
+        return call["generation"] <= before.generation and before.operation == call["operation"]
+    return before.operation == call["operation"] and engine.read(call["key"]) is not None
+
+
+def _stayed_behind(call: dict[str, Any]) -> dict[str, Any]:
+    """What could not cross when this lineage left, and so is still in the session that it left."""
+    if call["purpose"] != ACTIVE:
+        return {}
+    for row in ledger.keys_of([call["lineage"]]).filter(moved=1).order_by("-generation"):
+        kept = engine.read(row.session_key)
+        if kept and str(kept.data.get(LOGIN_KEY) or "") in ("", call["subject"] or ""):
+            return {k: v for k, v in kept.data.items() if k not in call["data"] and not _crosses(k, v)}
+    return {}
+
+
+def _crosses(key: object, value: object) -> bool:
+    try:
+        mapping.encode(key)
+        mapping.encode(value)
+    except NotJSON:
+        return False
+    return True
+
+
+def _replace_others(call: dict[str, Any]) -> None:
+    lineage, key = call["lineage"], call["key"]
+    if call["purpose"] == COUNTERPART:
+        for old in ledger.keys_of([lineage]).filter(purpose=COUNTERPART).exclude(session_key=key):
+            engine.delete(old.session_key)
+            old.delete()
+    if call["purpose"] == ACTIVE:
+        left = ledger.keys_of([lineage]).exclude(new_key="").values_list("new_key", flat=True).first()
+        signals.handed_over.send(sender=LegacyKey, lineage=lineage, old_key=left, new_key=key, to="legacy")

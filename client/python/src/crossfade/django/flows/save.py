@@ -1,0 +1,102 @@
+"""Send what a request did to a session of the new system: one call, with only the keys that changed."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from crossfade.errors import CrossfadeError, Rejected, SessionEnded
+
+from .. import signals
+from ..stamps import LOGIN_KEY
+from . import counterpart, fallback, login, logout
+
+if TYPE_CHECKING:
+    from ..stores.changes import Changes
+    from ..stores.new import SessionStore
+
+log = logging.getLogger("crossfade")
+
+
+def push(store: SessionStore) -> None:
+    """Never raises for Crossfade's own failures, except under the policy ``error``."""
+    if store.detached:
+        return
+    changes = store.changes()
+    _report(store, changes)
+    if store.read_only:
+        if changes or store.rotating:
+            store.visit.runtime.counts.add("session.read_only_write", "a write with an old secret was not kept")
+        return
+    data = store.loaded() or {}
+    before, now = store.subject_before, str(data.get(LOGIN_KEY) or "")
+    if before and not now:
+        changes = _step_out(store)
+    try:
+        if now and now != before:
+            login.upgrade(store, changes, now)
+        elif now and store.proved:
+            login.step_up(store, changes)
+        else:
+            _write(store, changes)
+    except SessionEnded as error:
+        fallback.not_live(store, changes, error)
+    except Rejected as error:
+        # Over a limit, or malformed: trying again or elsewhere would not help.
+        store.visit.runtime.counts.add("session.rejected")
+        log.error("session changes were refused, keys %s: %s", sorted(changes.set), error)
+    except CrossfadeError as error:
+        store.visit.runtime.counts.add("session.unwritable", "%s", error)
+        store.visit.policy.save(store, changes, error)
+    finally:
+        if store.spare:  # a login that nobody accepted leaves nothing behind
+            store.spare.discard()
+            store.spare = None
+    store.rotating = store.proved = False
+
+
+def create(store: SessionStore) -> None:
+    """Make the record now, because the application asks for its key."""
+    changes = store.changes()
+    try:
+        store.adopt(store.api.patch(store.selector, changes.set), changes)
+    except CrossfadeError as error:
+        store.visit.runtime.counts.add("session.unwritable", "%s", error)
+        store.visit.policy.save(store, changes, error)
+
+
+def _write(store: SessionStore, changes: Changes) -> None:
+    if changes:
+        # A value that could not be read must not be overwritten by one made in ignorance of it.
+        unseen = dict.fromkeys(changes.set, 0) if store.blind else None
+        idle = store.get_expiry_age() if _lifetime_changed(changes) else 0
+        store.adopt(store.api.patch(
+            store.selector, changes.set, changes.delete, if_version=unseen, idle_seconds=max(0, int(idle))), changes)
+    if store.rotating and store.written:
+        store.adopt(store.api.rotate(store.selector), type(changes)())
+    if "_auth_user_hash" in changes.set:
+        counterpart.refresh_login(store)
+
+
+def _step_out(store: SessionStore) -> Changes:
+    # The application took the login out of the session without flush(). A session cannot become a guest
+    # again, so it ends, and what remains of the data begins a new one.
+    rest = dict(store.loaded() or {})
+    logout.end_new(store, "login removed")
+    store.update({k: v for k, v in rest.items() if not k.startswith("_auth_user")})
+    return store.changes()
+
+
+def _lifetime_changed(changes: Changes) -> bool:
+    return "_session_expiry" in changes.set or "_session_expiry" in changes.delete
+
+
+def _report(store: SessionStore, changes: Changes) -> None:
+    for left in changes.left:
+        store.visit.runtime.counts.add("data.left_behind")
+        log.error("session key %r is a %s, which JSON cannot carry: it was not stored", left.key, left.type)
+        signals.left_behind.send(sender=type(store), key=left.key, reason=left.reason, type=left.type,
+                                 session_key=store.session_key)
+    for key in changes.coerced:
+        store.visit.runtime.counts.add(
+            "data.coerced", "session key %r holds a value that JSON changes, such as a tuple into a list", key)

@@ -1,0 +1,165 @@
+"""``request.session`` on the site's own engine, stamped and guarded.
+
+The class is made from the engine's own SessionStore, so data, salts and caches stay what they were, and
+a site that leaves Crossfade reads its sessions as before.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from functools import lru_cache
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from asgiref.sync import sync_to_async
+from django.contrib.sessions.backends.base import SessionBase, UpdateError
+
+from .. import engine, ledger
+from ..flows import logout, moved
+from ..stamps import LOGIN_KEY, Stamp
+from .changes import text_of, texts_of
+
+if TYPE_CHECKING:
+    from ..visits import Visit
+
+
+class Stamped(SessionBase):
+    """Put in front of the site's SessionStore."""
+
+    visit: Visit
+    refused = False  # the key was handed over: it opens nothing here, but the browser keeps it
+    proved = False
+    texts: Mapping[str, str] = MappingProxyType({})  # as loaded; "" for a value that is not JSON
+    end_reason = "flush"
+
+    def load(self) -> dict[str, Any]:
+        asked = self.session_key
+        with engine.ours():  # the file engine deletes what has expired
+            data = super().load()
+        if not asked or self.session_key != asked or not data:
+            return data
+        context = self.visit.context
+        stamp = Stamp.of(data)
+        ruling = ledger.ruling(asked, stamp, str(data.get(LOGIN_KEY, "")))
+        if ruling.ended:
+            self.visit.runtime.counts.add("legacy.ended")
+            engine.delete(asked)
+            return self._nothing()
+        if ruling.moved:
+            if not (context and context.returning and context.returning == ruling.lineage):
+                self.visit.runtime.counts.add("legacy.moved_key_refused")
+                self.refused = True
+                return self._nothing()
+            ledger.reopen(asked)
+        if stamp.reborn_after is not None and context and context.issued > stamp.reborn_after + 2:
+            # 2 s: a context may be made from state that is a cache bound older than itself.
+            stamp.but(born=context.mark, reborn_after=None).put(data)
+            self.modified = True
+        self.texts = texts_of(data)
+        return data
+
+    def save(self, must_create: bool = False) -> None:
+        if self.session_key is None:
+            return self.create()
+        if must_create:
+            return super().save(must_create=True)
+        data = self._get_session()
+        self._stamp_login(data)
+        super().save()
+        # Asked after the write: an end or an exchange that came before it is seen here, one that comes
+        # after it sees the write. Django's cache engines would otherwise bring an ended session back.
+        key, stamp = self.session_key, Stamp.of(data)
+        ruling = ledger.ruling(key, stamp, str(data.get(LOGIN_KEY, "")))
+        if ruling.ended:
+            engine.delete(key)
+            raise UpdateError
+        if ruling.moved and ruling.lineage:
+            moved.patch(self, ruling.lineage)
+        return None
+
+    def create(self) -> None:
+        old, data = self.session_key, self._get_session(no_load=True)
+        stamp = Stamp.of(data).but(made=time.time(), visitor=self._visitor())
+        if LOGIN_KEY not in data:  # a login keeps the mark that was current before it
+            stamp = stamp.but(born=self._mark())
+        stamp.put(data)
+        super().create()
+        ledger.follow(old, self.session_key, stamp, str(data.get(LOGIN_KEY, "")))
+
+    def cycle_key(self) -> None:
+        with engine.ours():
+            super().cycle_key()
+
+    def delete(self, session_key: str | None = None) -> None:
+        if not engine.deleting_ourselves() and session_key in (None, self.session_key) and self.session_key:
+            logout.end_legacy(self, Stamp.of(self._get_session()), "delete")
+        with engine.ours():
+            super().delete(session_key)
+
+    def flush(self) -> None:
+        if self.session_key:
+            data = self._get_session()
+            if self.session_key:
+                logout.end_legacy(self, Stamp.of(data), self.end_reason)
+        with engine.ours():
+            super().flush()
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        self.proved = self.proved or key == LOGIN_KEY
+        super().__setitem__(key, value)
+
+    async def aset(self, key: str, value: Any) -> None:
+        self.proved = self.proved or key == LOGIN_KEY
+        await super().aset(key, value)
+
+    async def aload(self) -> dict[str, Any]:
+        return await sync_to_async(self.load)()
+
+    async def asave(self, must_create: bool = False) -> None:
+        await sync_to_async(self.save)(must_create)
+
+    async def acreate(self) -> None:
+        await sync_to_async(self.create)()
+
+    async def acycle_key(self) -> None:
+        await self._aget_session()
+        await sync_to_async(self.cycle_key)()
+
+    async def adelete(self, session_key: str | None = None) -> None:
+        await sync_to_async(self.delete)(session_key)
+
+    async def aflush(self) -> None:
+        await sync_to_async(self.flush)()
+
+    def _stamp_login(self, data: dict[str, Any]) -> None:
+        if LOGIN_KEY not in data:
+            return
+        if self.proved or text_of(data[LOGIN_KEY])[0] != self.texts.get(LOGIN_KEY):
+            Stamp.of(data).but(login=time.time(), born=self._mark(), visitor=self._visitor(),
+                               reborn_after=None).put(data)
+            self.texts = {**self.texts, LOGIN_KEY: text_of(data[LOGIN_KEY])[0]}
+            self.proved = False
+
+    def _visitor(self) -> str | None:
+        return (self.visit.context.visitor or None) if self.visit.context else None
+
+    def _mark(self) -> int | None:
+        return self.visit.context.mark if self.visit.context else None
+
+    def _nothing(self) -> dict[str, Any]:
+        self._session_key = None
+        return {}
+
+
+@lru_cache(maxsize=8)
+def _class_for(base: type[SessionBase]) -> type[Stamped]:
+    # Same qualified name: Django salts the signature of stored data with it.
+    return type(base.__name__, (Stamped, base), {"__qualname__": base.__qualname__, "__module__": __name__})
+
+
+def open_store(cookie: str | None, visit: Visit) -> Stamped:
+    """The session that this legacy cookie names. A value that no engine makes counts as no cookie."""
+    store = _class_for(engine.store_class())(cookie if engine.valid(cookie) else None)
+    store.visit = visit
+    return store
