@@ -8,6 +8,7 @@ package sessionapi
 
 import (
 	"context"
+	"io"
 	"log/slog"
 	"net/http"
 	"time"
@@ -15,7 +16,6 @@ import (
 	"connectrpc.com/connect"
 
 	"crossfade.dev/crossfade/internal/contextjwt"
-	"crossfade.dev/crossfade/internal/fault"
 	"crossfade.dev/crossfade/internal/keyring"
 	"crossfade.dev/crossfade/internal/rpcfault"
 	"crossfade.dev/crossfade/proto/gen/crossfade/session/v1/sessionv1connect"
@@ -55,6 +55,7 @@ type Config struct {
 	Clients []Client
 	Clock   func() time.Time
 	Log     *slog.Logger
+	Rand    io.Reader     // of the ids under which failures are logged
 	Timeout time.Duration // 0: DefaultTimeout
 	// Leeway is for how long after its expiry a context still proves a session here, 0: DefaultLeeway. A
 	// request may take longer than a context lives before it writes; whether the session itself is alive
@@ -98,24 +99,16 @@ func New(cfg Config) (*API, error) {
 func (a *API) Handler() (path string, h http.Handler) {
 	path, inner := sessionv1connect.NewSessionServiceHandler(a,
 		connect.WithReadMaxBytes(MaxRequest),
-		connect.WithInterceptors(connect.UnaryInterceptorFunc(a.boundary)),
+		connect.WithInterceptors(rpcfault.Server(a.cfg.Log, a.cfg.Rand), connect.UnaryInterceptorFunc(a.deadline)),
 	)
 	return path, a.authenticate(inner)
 }
 
-// boundary bounds the time of each call and translates its error, once.
-func (a *API) boundary(next connect.UnaryFunc) connect.UnaryFunc {
+// deadline bounds the time of each call.
+func (a *API) deadline(next connect.UnaryFunc) connect.UnaryFunc {
 	return func(ctx context.Context, req connect.AnyRequest) (connect.AnyResponse, error) {
 		ctx, cancel := context.WithTimeout(ctx, a.cfg.Timeout)
 		defer cancel()
-		resp, err := next(ctx, req)
-		if err == nil {
-			return resp, nil
-		}
-		if code := fault.CodeOf(err); code == fault.Internal || code == fault.Unavailable {
-			a.cfg.Log.ErrorContext(ctx, "session api call failed",
-				"procedure", req.Spec().Procedure, "client", caller(ctx).name, "code", string(code), "error", err.Error())
-		}
-		return nil, rpcfault.ToConnect(err)
+		return next(ctx, req)
 	}
 }
