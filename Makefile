@@ -26,7 +26,7 @@ GO_PACKAGES = $$(go list ./... | grep -v -E '$(SLOW)')
 GO_TEST := go test -timeout 10m
 
 # pytest's settings live in client/python/pyproject.toml.
-PYTEST := -m pytest -q
+PYTEST := -m pytest
 
 .PHONY: help
 help: ## list the targets
@@ -82,10 +82,11 @@ test-go: ## Go tests, except those with a browser or several processes
 	$(GO_TEST) $(GO_PACKAGES)
 
 .PHONY: test-python
-test-python: ## tests of the Django package, under Django 5.2 and 4.2
+test-python: ## tests of the Django package, under Django 5.2 and 4.2, and of the example shop
 	@tools/setup.sh venv venv42
 	cd client/python && $(CURDIR)/$(PYTHON52) $(PYTEST)
 	cd client/python && $(CURDIR)/$(PYTHON42) $(PYTEST)
+	cd examples/shop/monolith && SHOP_DB=:memory: $(CURDIR)/$(PYTHON52) -W error manage.py test
 
 .PHONY: test-browser
 test-browser: ## tests of the browser client, in a headless Chromium
@@ -130,11 +131,11 @@ format-check: ## fail if "make format" would change something
 	$(PYTHON52) -m ruff format --check . || { echo 'mend it: make format' >&2; exit 1; }
 
 .PHONY: generate
-generate: build ## make proto/gen and docs/reference anew
+generate: ## make proto/gen and docs/reference anew
 	@tools/generate.sh
 
 .PHONY: generate-check
-generate-check: build ## fail if "make generate" would change something
+generate-check: ## fail if "make generate" would change something
 	@tools/generate.sh --check
 
 .PHONY: breaking

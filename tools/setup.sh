@@ -46,26 +46,31 @@ need_python() {
   "$python" -c 'import ensurepip, venv' 2>/dev/null || apt_install python3-venv
 }
 
-# recipe ENVIRONMENT REQUIREMENTS prints a digest of all that an environment is made from. The folder
-# counts, since scripts in an environment carry its path.
+# recipe REQUIREMENTS prints a digest of what is installed into an environment.
 recipe() {
   {
-    echo "$PWD/$1"
-    "$python" --version
-    cat "$2" tools/requirements-test.txt
+    cat "$1" tools/requirements-test.txt
     if [ -f client/python/pyproject.toml ]; then cat client/python/pyproject.toml; fi
   } | sha256sum | cut -d' ' -f1
 }
+
+# base ENVIRONMENT names what an environment stands on: its folder, since scripts in it carry the path,
+# and the interpreter. If that changed it is made anew, otherwise only brought up to date.
+base() { echo "$PWD/$1 $("$python" --version)"; }
 
 # environment DIR REQUIREMENTS makes one, with the Django package of this checkout in it (editable).
 environment() {
   local dir=$1 requirements=$2 want
   need_python
-  want=$(recipe "$dir" "$requirements")
+  want=$(recipe "$requirements")
+  if [ "$(cat "$dir/base" 2>/dev/null || true)" != "$(base "$dir")" ]; then
+    say "making $dir (Python environment, about half a minute) …"
+    rm -rf "$dir"
+    "$python" -m venv "$dir"
+    base "$dir" >"$dir/base"
+  fi
   if [ "$(cat "$dir/recipe" 2>/dev/null || true)" = "$want" ]; then return; fi
-  say "making $dir from $requirements (about half a minute) …"
-  rm -rf "$dir"
-  "$python" -m venv "$dir"
+  say "installing $requirements into $dir …"
   pip "$dir" install -r "$requirements"
   if [ -f client/python/pyproject.toml ]; then
     # The pins above decide, not the ranges that the package allows; "pip check" compares the two.
