@@ -112,10 +112,25 @@ func (m *Manager) judgeCurrent(ctx context.Context, rec *Record, now time.Time) 
 		return Resolution{Worth: WorthUnknown}
 	case worth == WorthInvalid:
 		return Resolution{Worth: WorthInvalid}
+	case worth == WorthMoved && !rec.Next.IsZero():
+		return m.judgeSuperseded(ctx, rec, now)
 	case worth == WorthLive || worth == WorthMoving:
 		rec = m.notice(rec, now, true)
 	}
 	return Resolution{Worth: worth, Session: &rec.Session}
+}
+
+// judgeSuperseded serves a token whose session went to legacy and has come back: a parallel tab opened the
+// lineage's next generation a moment ago, and this one gets the winner's session and token.
+func (m *Manager) judgeSuperseded(ctx context.Context, rec *Record, now time.Time) Resolution {
+	next, err := m.head(ctx, rec.Next)
+	switch {
+	case err != nil:
+		return Resolution{Worth: WorthUnknown}
+	case next == nil:
+		return Resolution{Worth: WorthInvalid}
+	}
+	return m.judgeReplaced(ctx, next, now)
 }
 
 // judgeReplaced serves a secret that a rotation without change of privilege, or a guest's first write,
@@ -127,6 +142,8 @@ func (m *Manager) judgeReplaced(ctx context.Context, rec *Record, now time.Time)
 		return Resolution{Worth: WorthUnknown}
 	case worth == WorthInvalid:
 		return Resolution{Worth: WorthInvalid}
+	case worth == WorthMoved && !rec.Next.IsZero():
+		return m.judgeSuperseded(ctx, rec, now)
 	case worth != WorthLive:
 		return Resolution{Worth: worth, Session: &rec.Session}
 	}

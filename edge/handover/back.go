@@ -17,6 +17,13 @@ func toLegacy(v Visit) Plan {
 		pl.Reason = ReasonInFlight
 		return pl
 	case TokenIdle:
+		switch {
+		case v.Legacy == LegacyPresent && v.Look == LookNone:
+			return Plan{Op: Inspect}
+		case v.Look == LookTheirs || v.Look == LookUnstamped:
+			// This browser was a guest on new: a login that is not provably its own was put there.
+			return Plan{System: rollout.Legacy, As: Nobody, Token: Drop, Legacy: Drop, Reason: ReasonConflict}
+		}
 		pl := legacyAlone(v)
 		if pl.Op == Serve && pl.Token == Keep {
 			pl.Token = Drop // a guest token that stored nothing is not missed
@@ -48,10 +55,16 @@ func toLegacy(v Visit) Plan {
 }
 
 // legacyAlone serves what legacy's own cookie says; there is no new session to give back.
+//
+// Worthless cookies are deleted at an entry only: under kill a fetch that was long on its way would
+// delete by name what another answer has just set.
 func legacyAlone(v Visit) Plan {
-	dead := Keep
+	dead, worthless := Keep, Keep
+	if v.Entry {
+		worthless = Drop
+	}
 	if v.Token == TokenDead {
-		dead = Drop
+		dead = worthless
 	}
 	if v.Legacy == LegacyAbsent {
 		return Plan{System: rollout.Legacy, As: Nobody, Token: dead, Reason: ReasonServeLegacy}
@@ -72,9 +85,9 @@ func legacyAlone(v Visit) Plan {
 		}
 		return Plan{System: rollout.Legacy, As: LegacyPassed, Token: dead, Return: true, Reason: ReasonBridgeDown}
 	case SuccessionClosed:
-		return Plan{System: rollout.Legacy, As: Nobody, Token: dead, Legacy: Drop, Reason: ReasonKeyClosed}
+		return Plan{System: rollout.Legacy, As: Nobody, Token: dead, Legacy: worthless, Reason: ReasonKeyClosed}
 	case SuccessionEnded:
-		return Plan{System: rollout.Legacy, As: Nobody, Token: dead, Legacy: Drop, Reason: ReasonLineageEnded}
+		return Plan{System: rollout.Legacy, As: Nobody, Token: dead, Legacy: worthless, Reason: ReasonLineageEnded}
 	}
 	pl := passLegacy(v)
 	pl.Token = dead

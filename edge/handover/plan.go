@@ -136,6 +136,10 @@ func exchange(v Visit) Plan {
 	stay := func(r Reason) Plan {
 		return Plan{System: rollout.Legacy, As: LegacyPassed, Token: dead, Return: true, Reason: r}
 	}
+	if v.Token == TokenIdle && (v.Look == LookUnreachable || v.Look == LookUnstamped || v.Look == LookTheirs) {
+		// This browser was a guest on new already: a login that is not provably its own was put there.
+		return guest(v, Drop, ReasonConflict)
+	}
 	switch v.Look {
 	case LookNone:
 		return Plan{Op: Inspect}
@@ -187,7 +191,9 @@ func reopen(v Visit) Plan {
 		// Nobody knows whether legacy has it. It is whole here; nothing is changed until the bridge answers.
 		return Plan{System: rollout.New, As: TokenSession, Legacy: dropIf(v), Reason: ReasonBridgeDown}
 	}
-	return Plan{System: rollout.Legacy, As: LegacyRestored, Token: Drop, Legacy: Set, Reason: ReasonBridgeDown}
+	// The call may have happened and its answer been lost: then legacy has marked the key as handed over,
+	// to nobody.
+	return Plan{System: rollout.Legacy, As: LegacyRestored, Token: Drop, Legacy: Set, Return: true, Reason: ReasonBridgeDown}
 }
 
 // guest starts an anonymous visitor on new. It stores nothing.

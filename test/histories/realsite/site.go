@@ -1,0 +1,215 @@
+package realsite
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"crossfade.dev/crossfade/edge"
+	"crossfade.dev/crossfade/internal/contextjwt"
+	"crossfade.dev/crossfade/internal/keyring"
+	"crossfade.dev/crossfade/internal/testenv"
+	"crossfade.dev/crossfade/rollout"
+	"crossfade.dev/crossfade/session"
+	"crossfade.dev/crossfade/session/sqlstore"
+	"crossfade.dev/crossfade/test/histories"
+)
+
+// Site implements [histories.Site].
+type Site struct {
+	t        testing.TB
+	clock    *testenv.Clock
+	legacy   *legacySite
+	store    *failingStore
+	sessions *session.Manager
+	app      *application
+	edge     http.Handler
+	rollout  rollout.Rollout
+	version  uint64
+	snapshot *rollout.Snapshot
+}
+
+var _ histories.Site = (*Site)(nil)
+
+// New opens a site on a database of its own.
+func New(t testing.TB, dir string) *Site {
+	t.Helper()
+	s := &Site{t: t, clock: testenv.NewClock()}
+	s.legacy = newLegacySite(s.clock.Now)
+	ring, err := keyring.New(rand.Reader, keyring.Secret{ID: 1, Bytes: []byte("a secret of at least thirty-two bytes")})
+	must(t, err)
+	log := slog.New(slog.NewTextHandler(io.Discard, nil))
+	opened, err := sqlstore.Open(context.Background(), sqlstore.Config{Path: filepath.Join(dir, "session.db")})
+	must(t, err)
+	s.store = &failingStore{Store: opened}
+	s.sessions, err = session.New(session.Config{}, s.store, ring, s.clock.Now, rand.Reader, log)
+	must(t, err)
+	s.app = &application{site: s.legacy, sessions: s.sessions, ring: ring, now: s.clock.Now}
+	s.rollout, err = rollout.NewDraft(rollout.Sessions, "control", rollout.DefaultLadder(), 0)
+	must(t, err)
+	s.publish()
+	contexts, err := contextjwt.NewSigner(contextjwt.SignerConfig{Ring: ring, Clock: s.clock.Now})
+	must(t, err)
+	public, _ := url.Parse("http://localhost")
+	upstream, _ := url.Parse("http://127.0.0.1:1")
+	e, err := edge.New(edge.Config{
+		Public: public,
+		Upstreams: []edge.Upstream{
+			{Name: "legacy", URL: upstream, Trusted: true}, {Name: "new", URL: upstream, Trusted: true}},
+		Routes: []edge.Route{{Path: "/", Legacy: "legacy", New: "new"}},
+		Legacy: edge.Legacy{Upstream: "legacy", Cookie: edge.LegacyCookie{Name: legacyCookie}},
+	}, edge.Deps{
+		Sessions: s.sessions, Bridge: s.legacy, Mapping: everything{}, Contexts: contexts, Ring: ring,
+		Snapshot: func() *rollout.Snapshot { return s.snapshot.Refreshed(s.clock.Now()) },
+		Clock:    s.clock.Now, Rand: rand.Reader, Log: log,
+		Transport: func(edge.Upstream) http.RoundTripper { return s.app },
+	})
+	must(t, err)
+	s.edge = e
+	t.Cleanup(func() { opened.Close() })
+	return s
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// everything crosses.
+type everything struct{}
+
+func (everything) ToNew(data map[string]json.RawMessage) (map[string]json.RawMessage, error) {
+	return data, nil
+}
+
+func (everything) ToLegacy(attributes map[string]session.Attribute) (map[string]json.RawMessage, error) {
+	out := make(map[string]json.RawMessage, len(attributes))
+	for k, a := range attributes {
+		out[k] = a.Value
+	}
+	return out, nil
+}
+
+func (s *Site) publish() {
+	s.version++
+	s.snapshot = rollout.NewSnapshot(s.version, s.clock.Now(), []rollout.Rollout{s.rollout}, nil)
+}
+
+// Do sends one request through the edge, as a browser would.
+func (s *Site) Do(jar histories.Jar, q histories.Request) histories.Response {
+	method := http.MethodGet
+	if q.Post {
+		method = http.MethodPost
+	}
+	r := httptest.NewRequest(method, "http://localhost"+q.Path, nil)
+	for name, value := range jar {
+		r.AddCookie(&http.Cookie{Name: name, Value: value})
+	}
+	r.Header.Set("Sec-Fetch-Site", "same-origin")
+	r.Header.Set("Origin", "http://localhost")
+	r.Header.Set("Sec-Fetch-Mode", "cors")
+	r.Header.Set("Sec-Fetch-Dest", "empty")
+	if q.Entry || q.Post {
+		r.Header.Set("Sec-Fetch-Mode", "navigate")
+		r.Header.Set("Sec-Fetch-Dest", "document")
+	}
+	w := httptest.NewRecorder()
+	s.edge.ServeHTTP(w, r)
+	return read(w)
+}
+
+func read(w *httptest.ResponseRecorder) histories.Response {
+	out := histories.Response{Status: w.Code, Set: map[string]string{}}
+	var g greeting
+	if json.Unmarshal(w.Body.Bytes(), &g) == nil {
+		out.User, out.System, out.Cart = g.User, g.System, g.Cart
+	}
+	for _, c := range w.Result().Cookies() {
+		if c.MaxAge < 0 || c.Value == "" {
+			if _, set := out.Set[c.Name]; !set {
+				out.Delete = append(out.Delete, c.Name)
+			}
+			continue
+		}
+		out.Set[c.Name] = c.Value
+	}
+	if out.Status >= 400 {
+		out.Body = strings.TrimSpace(w.Body.String())
+	}
+	return out
+}
+
+// Ramp starts the rollout or widens it.
+func (s *Site) Ramp(percent int) {
+	var err error
+	if s.rollout.State == rollout.Draft {
+		s.rollout, err = s.rollout.Start(rollout.Settings{}, "salt", "history")
+		must(s.t, err)
+	}
+	if s.rollout.Killed == rollout.NotKilled {
+		s.rollout, err = s.rollout.Ramp(rollout.Millionths(percent)*10_000, "history")
+		must(s.t, err)
+	}
+	s.publish()
+}
+
+// Kill throws the switch or lifts it.
+func (s *Site) Kill(on bool) {
+	var err error
+	if on {
+		s.rollout, err = s.rollout.Kill(rollout.KillEverybody, "history")
+	} else {
+		s.rollout, err = s.rollout.Lift("")
+	}
+	must(s.t, err)
+	s.publish()
+}
+
+// BridgeDown makes every bridge call fail before it happens.
+func (s *Site) BridgeDown(down bool) {
+	s.legacy.mu.Lock()
+	s.legacy.bridgeDown = down
+	s.legacy.mu.Unlock()
+}
+
+// AnswersLost makes bridge calls happen and their answers get lost.
+func (s *Site) AnswersLost(lost bool) {
+	s.legacy.mu.Lock()
+	s.legacy.answerLost = lost
+	s.legacy.mu.Unlock()
+}
+
+// StoreDown takes the session store away.
+func (s *Site) StoreDown(down bool) { s.store.down.Store(down) }
+
+// Advance lets time pass.
+func (s *Site) Advance(d time.Duration) { s.clock.Advance(d) }
+
+// Deliver sends what both outboxes hold.
+func (s *Site) Deliver() {
+	ctx := context.Background()
+	if s.store.down.Load() {
+		return
+	}
+	s.legacy.mu.Lock()
+	late := s.app.undelivered
+	s.app.undelivered = nil
+	s.legacy.mu.Unlock()
+	for _, e := range late {
+		s.app.end(ctx, e)
+	}
+}
+
+// SessionCookies are the names in this site's browsers.
+func (s *Site) SessionCookies() (token, legacy string) { return "cf_session", legacyCookie }
