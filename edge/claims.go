@@ -1,0 +1,61 @@
+package edge
+
+import (
+	"time"
+
+	"crossfade.dev/crossfade/internal/contextjwt"
+	"crossfade.dev/crossfade/rollout"
+	"crossfade.dev/crossfade/session"
+)
+
+// describe makes the context's claims for the verdict, without the audience.
+func (p *passage) describe() {
+	c := contextjwt.Claims{
+		System: systemClaim(p.verdict.plan.System), Visitor: contextjwt.ID(p.visitor.ID),
+		Arm: armClaim(p.arm()), Epoch: p.standing.epoch, Mark: uint64(p.e.deps.Sessions.CurrentMark()),
+		Return: p.verdict.ret,
+	}
+	if s := p.verdict.session; s != nil {
+		describeSession(&c, s, p.verdict.reader)
+	}
+	p.claims = c
+}
+
+func describeSession(c *contextjwt.Claims, s *session.Session, reader bool) {
+	c.Session, c.Lineage = contextjwt.ID(s.ID), contextjwt.ID(s.Lineage)
+	c.Generation, c.Version, c.Kind = s.Generation, s.Version, contextjwt.Guest
+	switch {
+	case reader:
+		c.ReadOnly = true
+	case s.Kind == session.Authenticated:
+		c.Kind, c.Subject, c.AuthTime = contextjwt.Authenticated, s.Subject, unix(s.AuthTime)
+		c.Methods, c.Level = contextjwt.JoinMethods(s.Methods), s.Level
+	case !s.Written:
+		c.Unwritten = true
+		c.GuestIssued, c.GuestExpires, c.GuestBorn = unix(s.Created), unix(s.ExpiresAt), uint64(s.Born)
+	}
+}
+
+func unix(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.Unix()
+}
+
+func systemClaim(s rollout.System) contextjwt.System {
+	if s == rollout.New {
+		return contextjwt.New
+	}
+	return contextjwt.Legacy
+}
+
+func armClaim(s rollout.System) contextjwt.Arm {
+	switch s {
+	case rollout.New:
+		return contextjwt.ArmNew
+	case rollout.Legacy:
+		return contextjwt.ArmLegacy
+	}
+	return contextjwt.ArmNone
+}

@@ -1,0 +1,331 @@
+package edge
+
+import (
+	"context"
+	"errors"
+	"net"
+	"time"
+
+	"crossfade.dev/crossfade/edge/handover"
+	"crossfade.dev/crossfade/internal/fault"
+	"crossfade.dev/crossfade/legacy"
+	"crossfade.dev/crossfade/session"
+)
+
+// crossing carries one handover out: it asks [handover.Next], does what that says, adds the outcome and
+// asks again until there is a verdict. It decides nothing itself.
+type crossing struct {
+	p     *passage
+	visit handover.Visit
+	key   string // the legacy key that is judged
+	// killed chooses the deadlines: under the kill switch the store gets little time.
+	killed bool
+
+	view       *legacy.View
+	succession *session.Succession
+	exchanged  session.Exchanged
+	claim      session.Claim
+	lineage    session.Lineage // of whatever was refused
+}
+
+// maxOperations is more than [handover.Next] ever asks for; beyond it something is badly wrong.
+const maxOperations = 6
+
+// cross comes to the verdict for a request.
+func (p *passage) cross(ctx context.Context) {
+	c := crossing{p: p, key: p.key, killed: p.killed}
+	c.visit = handover.Visit{
+		Governs: p.governs, Entry: p.entry, Killed: p.killed,
+		Token: handover.TokenOf(p.resolution), Ticket: p.backed,
+	}
+	if c.key != "" {
+		c.visit.Legacy = handover.LegacyPresent
+	}
+	c.run(ctx)
+}
+
+func (c *crossing) run(ctx context.Context) {
+	plan := handover.Next(c.visit, c.p.route.policy)
+	for range maxOperations {
+		if plan.Op == handover.Serve {
+			break
+		}
+		c.operate(ctx, plan.Op)
+		plan = handover.Next(c.visit, c.p.route.policy)
+	}
+	if plan.Op != handover.Serve {
+		c.p.e.deps.Log.Error("handover came to no verdict", "request", c.p.id, "visit", c.visit, "operation", plan.Op)
+		plan = handover.Plan{System: c.p.governs, As: handover.Nobody, Reason: handover.ReasonStoreDown}
+	}
+	c.conclude(ctx, plan)
+}
+
+func (c *crossing) operate(ctx context.Context, op handover.Op) {
+	start := c.p.e.deps.Clock()
+	outcome := ""
+	switch op {
+	case handover.Inspect:
+		c.visit.Look = c.look(ctx)
+		outcome = map[bool]string{true: "unreachable", false: "done"}[c.visit.Look == handover.LookUnreachable]
+	case handover.Succeed:
+		c.visit.Succession = c.succeed(ctx)
+		if !c.p.standing.started {
+			return
+		}
+		outcome = map[bool]string{true: "unreachable", false: "done"}[c.visit.Succession == handover.SuccessionUnknown]
+	case handover.Exchange, handover.TakeOver, handover.Reopen:
+		c.visit.Exchanged = c.exchange(ctx, op)
+		outcome = outcomeName(c.visit.Exchanged)
+	case handover.Restore:
+		c.visit.Restored = c.restore(ctx)
+		outcome = outcomeName(c.visit.Restored)
+	}
+	c.p.e.obs.Operated(Operated{Name: op.String(), Outcome: outcome, Duration: c.p.e.deps.Clock().Sub(start)})
+}
+
+func outcomeName(o handover.Outcome) string {
+	return [...]string{"not-tried", "done", "refused", "absent", "unreachable"}[o]
+}
+
+// look asks the bridge about the legacy cookie and compares what it says with the token and the browser.
+func (c *crossing) look(ctx context.Context) handover.Look {
+	view, err := c.p.e.inspect(ctx, c.key)
+	if err != nil {
+		return handover.LookUnreachable
+	}
+	c.view = &view
+	if !view.Found || view.Ended {
+		return handover.LookGone
+	}
+	c.p.adopt(view.Visitor)
+	held := c.p.resolution.Session
+	if held != nil && !view.Lineage.IsZero() && view.Lineage == held.Lineage {
+		if view.Moved {
+			return handover.LookSameMoved
+		}
+		c.p.e.presented(ctx, c.key)
+		return handover.LookSameLineage
+	}
+	if held != nil && held.Kind == session.Authenticated && view.Kind == session.Authenticated && view.Subject == held.Subject {
+		return handover.LookSameSubject
+	}
+	switch stamped := !view.Visitor.IsZero(); {
+	case stamped && view.Visitor != c.p.visitor.ID:
+		return handover.LookTheirs
+	case view.Kind != session.Authenticated:
+		return handover.LookAnonymous
+	case stamped:
+		return handover.LookMine
+	}
+	return handover.LookUnstamped
+}
+
+// succeed asks the session plane what became of the legacy key. Before any rollout ran nothing can have.
+func (c *crossing) succeed(ctx context.Context) handover.Succession {
+	if !c.p.standing.started {
+		return handover.SuccessionFree
+	}
+	s, err := c.ask(ctx)
+	switch {
+	case err != nil:
+		return handover.SuccessionUnknown
+	case s.Ended:
+		return handover.SuccessionEnded
+	case s.Moved && s.Open:
+		return handover.SuccessionOpen
+	case s.Moved:
+		return handover.SuccessionClosed
+	case s.Known:
+		c.p.e.presented(ctx, c.key)
+	}
+	return handover.SuccessionFree
+}
+
+// ask is the succession of the key that is judged, asked once.
+func (c *crossing) ask(ctx context.Context) (session.Succession, error) {
+	if c.succession != nil {
+		return *c.succession, nil
+	}
+	s, err := storeCall(c.p.e, ctx, c.killed, func(ctx context.Context) (session.Succession, error) {
+		return c.p.e.deps.Sessions.Succession(ctx, c.key)
+	})
+	if err == nil {
+		c.succession = &s
+	}
+	return s, err
+}
+
+// conclude turns the final plan into the verdict.
+func (c *crossing) conclude(ctx context.Context, plan handover.Plan) {
+	v := &c.p.verdict
+	*v = verdict{plan: plan}
+	if plan.EndLineage {
+		c.end(ctx, "legacy refused: "+string(plan.Reason), true)
+	}
+	held := c.p.resolution.Session
+	switch plan.As {
+	case handover.TokenSession, handover.TokenReader:
+		v.session, v.reader = held, plan.As == handover.TokenReader
+		if plan.Reason != handover.ReasonInFlight {
+			v.issued = c.p.resolution.Replace
+		}
+	case handover.NewSession:
+		v.issued = &c.exchanged.Issued
+		v.session = v.issued.Session
+	case handover.LegacyPassed:
+		v.key, v.ret = c.key, c.returning(ctx, plan)
+	case handover.LegacyRestored:
+		v.key, v.expires = c.claim.Key, expiry(c.claim.Session)
+		if v.key == "" && held != nil { // moved earlier; the bridge could not be asked to bring it back
+			v.key, v.expires = held.LegacyKey, expiry(held)
+		}
+	case handover.LegacyTicket:
+		v.key, v.expires = c.p.ticket.Key, c.p.ticket.Expires
+	}
+	if plan.Guest {
+		issued := c.p.e.deps.Sessions.NewGuest(c.p.visitor.ID)
+		v.issued, v.session = &issued, issued.Session
+	}
+	v.known, v.loggedIn = c.login(v)
+}
+
+// login says whether the verdict serves somebody who is logged in, where that is known.
+func (c *crossing) login(v *verdict) (known, in bool) {
+	switch {
+	case v.session != nil:
+		return !v.reader, v.session.Kind == session.Authenticated
+	case v.plan.As == handover.LegacyRestored && c.claim.Session != nil:
+		return true, c.claim.Session.Kind == session.Authenticated
+	case v.plan.As == handover.LegacyTicket:
+		return true, true
+	case v.plan.As == handover.LegacyPassed:
+		if c.view != nil && c.view.Found {
+			return true, c.view.Kind == session.Authenticated
+		}
+		return false, false
+	case v.plan.As == handover.Nobody:
+		switch v.plan.Reason {
+		case handover.ReasonStoreDown, handover.ReasonBridgeDown, handover.ReasonInFlight:
+			return false, false
+		}
+		return true, false
+	}
+	return false, false
+}
+
+// freeToReturn is claim "ret" for a key that has no successor. The legacy side may then serve a row that
+// it marked as moved in an exchange that never completed here: its answer, or the edge, was lost before
+// the new session was written, and without this the visitor's only session would be locked away.
+//
+// On the wire it is to be "-"; contextjwt writes it once its ID has that spelling.
+var freeToReturn = [16]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
+
+// returning is claim "ret": the lineage that may return with this key, if the plan allows it and the key
+// still proves it.
+func (c *crossing) returning(ctx context.Context, plan handover.Plan) (ret [16]byte) {
+	if !plan.Return || !c.p.standing.started {
+		return ret
+	}
+	s, err := c.ask(ctx)
+	switch {
+	case err != nil || s.Ended:
+		return ret
+	case s.Moved && s.Open:
+		return s.Lineage
+	case s.Moved:
+		return ret
+	}
+	return freeToReturn
+}
+
+// end ends what is left of a lineage. It is done even if the visitor goes away meanwhile.
+func (c *crossing) end(ctx context.Context, reason string, legacyDone bool) {
+	lineage := c.lineage
+	if lineage.IsZero() && c.p.resolution.Session != nil {
+		lineage = c.p.resolution.Session.Lineage
+	}
+	if lineage.IsZero() {
+		return
+	}
+	_, err := storeCall(c.p.e, context.WithoutCancel(ctx), c.killed, func(ctx context.Context) (session.Ended, error) {
+		return c.p.e.deps.Sessions.End(ctx, session.End{Lineage: lineage, Reason: reason, LegacyDone: legacyDone})
+	})
+	if err != nil {
+		c.p.count(CountEndFailed)
+		c.p.e.deps.Log.Error("a lineage that was refused could not be ended", "request", c.p.id, "lineage", lineage.String(), "reason", reason, "error", err)
+	}
+}
+
+func expiry(s *session.Session) time.Time {
+	if s == nil {
+		return time.Time{}
+	}
+	return s.ExpiresAt
+}
+
+// certainlyNot reports whether a bridge call that failed has certainly changed nothing over there: no
+// connection was made, or legacy refused the call as such.
+func certainlyNot(err error) bool {
+	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "dial" {
+		return true
+	}
+	switch fault.CodeOf(err) {
+	case fault.Denied, fault.Invalid, fault.Exhausted:
+		return true
+	}
+	return false
+}
+
+// storeCall asks the session store within the deadline that holds: its own, or under the kill switch a
+// short one behind the breaker, so that a store that is down costs nearly nothing.
+func storeCall[T any](e *Edge, ctx context.Context, killed bool, call func(context.Context) (T, error)) (T, error) {
+	limit := e.cfg.Handover.StoreDeadline
+	if killed {
+		if !e.breaker.allow(e.deps.Clock()) {
+			var none T
+			return none, errBreaker
+		}
+		limit = e.cfg.Handover.KillDeadline
+	}
+	patience := withPatience(ctx, limit)
+	defer patience.done()
+	out, err := call(patience)
+	if !errors.Is(ctx.Err(), context.Canceled) { // a visitor who went away says nothing about the store
+		e.breaker.report(fault.CodeOf(err) != fault.Unavailable, e.deps.Clock())
+	}
+	return out, err
+}
+
+var errBreaker = fault.New(fault.Unavailable, "the session store did not answer lately")
+
+// resolve is [Sessions.Resolve] within the deadline that holds.
+func (e *Edge) resolve(ctx context.Context, token string, killed bool) session.Resolution {
+	limit := e.cfg.Handover.StoreDeadline
+	if killed {
+		if !e.breaker.allow(e.deps.Clock()) {
+			return session.Resolution{Worth: session.WorthUnknown}
+		}
+		limit = e.cfg.Handover.KillDeadline
+	}
+	patience := withPatience(ctx, limit)
+	defer patience.done()
+	r := e.deps.Sessions.Resolve(patience, token)
+	if !errors.Is(ctx.Err(), context.Canceled) {
+		e.breaker.report(r.Worth != session.WorthUnknown && !r.Stale, e.deps.Clock())
+	}
+	return r
+}
+
+// inspect is [legacy.Bridge.Inspect] within the bridge's deadline.
+func (e *Edge) inspect(ctx context.Context, key string) (legacy.View, error) {
+	ctx, cancel := context.WithTimeout(ctx, e.cfg.Handover.BridgeDeadline)
+	defer cancel()
+	return e.deps.Bridge.Inspect(ctx, key)
+}
+
+// presented tells the session plane that a browser brought a legacy key.
+func (e *Edge) presented(ctx context.Context, key string) {
+	patience := withPatience(ctx, e.cfg.Handover.StoreDeadline)
+	defer patience.done()
+	e.deps.Sessions.Presented(patience, key)
+}

@@ -1,0 +1,272 @@
+package edge
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"net/netip"
+	"strings"
+
+	"crossfade.dev/crossfade/rollout"
+)
+
+// httpRequest is the view of a net/http request.
+type httpRequest struct{ r *http.Request }
+
+func (h httpRequest) Method() string { return h.r.Method }
+func (h httpRequest) Host() string   { return h.r.Host }
+func (h httpRequest) Path() string   { return h.r.URL.EscapedPath() }
+func (h httpRequest) Query() string  { return h.r.URL.RawQuery }
+
+func (h httpRequest) Header(name string) string {
+	if v := h.r.Header[name]; len(v) > 0 {
+		return v[0]
+	}
+	return ""
+}
+
+func (h httpRequest) Values(name string) []string { return h.r.Header[name] }
+
+// trip is one request on net/http: the passage, its response writer, and the proxy that takes it to the
+// upstream. It is the ResponseWriter that the proxy sees, to keep informational responses clean.
+type trip struct {
+	http.ResponseWriter
+	passage
+	r        *http.Request
+	upstream *upstream
+	status   int
+	context  string // signed
+	cookie   string // for the upstream
+	peer     forwarded
+	proxy    httputil.ReverseProxy
+	lines    [8]string // backing of one-line headers, which saves an allocation each
+}
+
+// forwarded is what the upstream is told about the way that the request came.
+type forwarded struct{ client, proto string }
+
+// Unwrap lets http.ResponseController reach the real writer, for flushing and hijacking.
+func (t *trip) Unwrap() http.ResponseWriter { return t.ResponseWriter }
+
+// WriteHeader takes down the status. An informational response passes without cookies and without what
+// only Crossfade may say: the browser would not keep the one, and should not see the other.
+func (t *trip) WriteHeader(status int) {
+	if status >= 100 && status < 200 && status != http.StatusSwitchingProtocols {
+		h := t.ResponseWriter.Header()
+		stripResponse(h, nil)
+		delete(h, "Set-Cookie")
+	} else if t.status == 0 {
+		t.status = status
+	}
+	t.ResponseWriter.WriteHeader(status)
+}
+
+// ServeHTTP takes one request through all steps of DESIGN.md section 4.
+func (e *Edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	t := &trip{ResponseWriter: w, r: r}
+	p := &t.passage
+	p.e, p.req, p.now, p.id, p.standing = e, httpRequest{r}, e.deps.Clock(), e.requestID(), e.standings.now()
+	defer t.served()
+	t.peer = e.forwarded(r)
+	if stripRequest(r.Header, r.Trailer) {
+		p.count(CountForged)
+	}
+	path := r.URL.EscapedPath()
+	if forbidden(path) {
+		t.own(path)
+		return
+	}
+	path, ok := canonical(path)
+	if !ok {
+		t.refuse(badRequest())
+		return
+	}
+	if p.route = e.find(p.req, path); p.route == nil {
+		t.refuse(notFound())
+		return
+	}
+	ctx := r.Context()
+	if p.route.Tools {
+		p.useTools(ctx)
+	} else {
+		p.judge(ctx, e.isEntry(p.req, p.route))
+	}
+	t.forward(ctx)
+}
+
+// judge takes the passage to its verdict.
+func (p *passage) judge(ctx context.Context, entry bool) {
+	p.e.begin(ctx, p, entry)
+	p.resolve(ctx)
+	p.cross(ctx)
+	p.settle()
+	p.describe()
+	p.tell()
+}
+
+// tell reports the verdict where systems or cookies could change.
+func (p *passage) tell() {
+	if !p.entry && !p.killed {
+		return
+	}
+	plan := &p.verdict.plan
+	p.e.obs.Crossed(Crossed{
+		System: plan.System, As: plan.As, Reason: plan.Reason, Decision: p.decision.Reason, Arm: p.arm(),
+		Killed: p.killed, Frozen: p.frozen, Changed: plan.Token != 0 || plan.Legacy != 0,
+	})
+}
+
+// own answers Crossfade's own paths: exactly two exist.
+func (t *trip) own(path string) {
+	switch {
+	case path == handshakePath:
+		t.shakeHands()
+	case path == clientPath && t.e.deps.Client != nil:
+		t.e.deps.Client.ServeHTTP(t, t.r)
+	default:
+		t.count(CountForbiddenPath)
+		t.refuse(notFound())
+	}
+}
+
+// refuse answers in the upstream's place, with the cookies that the verdict asks for.
+func (t *trip) refuse(d *denial) {
+	h := t.Header()
+	if t.claims.System != "" {
+		t.write(h, false)
+	}
+	h["Crossfade-Request"] = []string{t.id}
+	h["Crossfade-Epoch"] = []string{t.standing.header[t.verdict.plan.System]}
+	d.answer(t, t.req, t.id)
+}
+
+// forward takes the request to its upstream, if it may pass.
+func (t *trip) forward(ctx context.Context) {
+	e := t.e
+	t.upstream = t.route.to(t.verdict.plan.System)
+	if t.tools.active {
+		t.upstream = t.route.to(rollout.Legacy)
+	} else if d := t.admit(ctx, t.upstream); d != nil {
+		t.refuse(d)
+		return
+	}
+	t.claims.Audience = t.upstream.audience
+	var err error
+	if t.context, err = e.deps.Contexts.Sign(t.claims); err != nil {
+		e.deps.Log.Error("context could not be signed", "request", t.id, "error", err)
+		t.refuse(failure(err))
+		return
+	}
+	t.proxy = httputil.ReverseProxy{
+		Rewrite: t.rewrite, ModifyResponse: t.respond, ErrorHandler: t.fail,
+		Transport: t.upstream.transport, BufferPool: &e.buffers,
+	}
+	t.proxy.ServeHTTP(t, t.r)
+}
+
+// rewrite makes the request that the upstream gets. What net/http's proxy has removed by now is what the
+// client named in Connection; all of ours is added after that.
+func (t *trip) rewrite(pr *httputil.ProxyRequest) {
+	out, h := pr.Out, pr.Out.Header
+	out.URL.Scheme, out.URL.Host = t.upstream.scheme, t.upstream.host
+	out.Host = pr.In.Host
+	out.URL.RawQuery = pr.In.URL.RawQuery // byte for byte: no decision rests on it
+	t.line(h, 0, "Crossfade-Context", t.context)
+	t.line(h, 1, "Crossfade-Visitor", t.vid)
+	t.line(h, 2, "Crossfade-Request", t.id)
+	t.line(h, 3, "X-Forwarded-For", t.peer.client)
+	t.line(h, 4, "X-Forwarded-Proto", t.peer.proto)
+	t.line(h, 5, "X-Forwarded-Host", pr.In.Host)
+	key := ""
+	if t.upstream.legacy {
+		key = t.verdict.key
+	}
+	if t.jar.foreign || key != "" {
+		if cookie := rebuild(pr.In.Header["Cookie"], &t.e.cookies.names, key); cookie != "" {
+			t.line(h, 6, "Cookie", cookie)
+		} else {
+			delete(h, "Cookie")
+		}
+	} else if lines := pr.In.Header["Cookie"]; lines != nil {
+		h["Cookie"] = lines
+	}
+	if !safe(out.Method) && out.Body == nil && (h["Idempotency-Key"] != nil || h["X-Idempotency-Key"] != nil) {
+		out.Body = unrepeatable{}
+	}
+	if len(pr.In.Trailer) > 0 && out.Body != nil {
+		out.Trailer = pr.In.Trailer // filled when the body has been read
+		out.Body = &trailerGuard{ReadCloser: out.Body, trailer: out.Trailer}
+	}
+}
+
+// line sets a header to one value without an allocation of its own.
+func (t *trip) line(h http.Header, at int, name, value string) {
+	t.lines[at] = value
+	h[name] = t.lines[at : at+1 : at+1]
+}
+
+// fail answers for an upstream that gave no answer.
+func (t *trip) fail(_ http.ResponseWriter, r *http.Request, err error) {
+	if errors.Is(err, context.Canceled) && t.r.Context().Err() != nil {
+		t.status = 499 // nobody is there to read it; the number is nginx's
+		panic(http.ErrAbortHandler)
+	}
+	d := failure(err)
+	t.e.deps.Log.Warn("upstream gave no answer", "request", t.id, "upstream", t.upstream.name, "status", d.status, "path", r.URL.Path, "error", err)
+	t.refuse(d)
+}
+
+// served tells the observer when all is over.
+func (t *trip) served() {
+	s := Served{
+		ID: t.id, Method: t.r.Method, Status: t.status, Duration: t.e.deps.Clock().Sub(t.now),
+		System: t.verdict.plan.System, Arm: t.arm(), Reason: t.verdict.plan.Reason,
+	}
+	if t.route != nil {
+		s.Route = t.route.Path
+	}
+	if t.upstream != nil {
+		s.Upstream = t.upstream.name
+	}
+	t.e.obs.Served(s)
+}
+
+// forwarded says who the client is and how it came. Only a proxy of ours is believed.
+func (e *Edge) forwarded(r *http.Request) forwarded {
+	f := forwarded{client: r.RemoteAddr, proto: "http"}
+	if host, _, err := net.SplitHostPort(r.RemoteAddr); err == nil {
+		f.client = host
+	}
+	if r.TLS != nil {
+		f.proto = "https"
+	}
+	if !e.proxyOfOurs(f.client) {
+		return f
+	}
+	if earlier := strings.Join(r.Header["X-Forwarded-For"], ", "); earlier != "" {
+		f.client = earlier + ", " + f.client
+	}
+	if proto := r.Header.Get("X-Forwarded-Proto"); proto == "http" || proto == "https" {
+		f.proto = proto
+	}
+	return f
+}
+
+func (e *Edge) proxyOfOurs(client string) bool {
+	if len(e.cfg.TrustedProxies) == 0 {
+		return false
+	}
+	addr, err := netip.ParseAddr(client)
+	if err != nil {
+		return false
+	}
+	addr = addr.Unmap()
+	for _, network := range e.cfg.TrustedProxies {
+		if network.Contains(addr) {
+			return true
+		}
+	}
+	return false
+}

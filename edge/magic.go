@@ -1,0 +1,53 @@
+package edge
+
+import (
+	"errors"
+
+	"crossfade.dev/crossfade/edge/handover"
+	"crossfade.dev/crossfade/rollout"
+)
+
+// readMagic takes the magic cookie, if one counts. A fresh one is bound to this visitor, so that a copy
+// is of no use in another browser; that is its first use, and it is audited. Revoked ids ride on the
+// snapshot and are the decision's business.
+func (p *passage) readMagic() {
+	if !p.jar.magic.present() {
+		return
+	}
+	for _, text := range p.jar.magic.list() {
+		m, err := rollout.VerifyMagic(p.e.deps.Ring, text, p.visitor.ID, p.now)
+		if err != nil {
+			p.e.obs.Magic(MagicUse{ID: m.ID, Visitor: p.visitor.ID, Refused: refusedMagic(err)})
+			if errors.Is(err, rollout.ErrMagicExpired) {
+				p.out.magic = handover.Drop
+			}
+			continue
+		}
+		if !p.magic.ID.IsZero() && p.magic.ID != m.ID {
+			p.magic = rollout.Magic{}
+			p.count(CountDuplicate)
+			return
+		}
+		p.magic = m
+	}
+	// Bound at an entry only: there the visitor cookie that it is bound to is written as well.
+	if p.magic.ID.IsZero() || p.magic.Bound || !p.e.sealsCookies(p.req, p.from) {
+		return
+	}
+	if !p.entry {
+		p.magic = rollout.Magic{} // not used yet
+		return
+	}
+	p.out.magic, p.out.magicValue = handover.Set, rollout.BindMagic(p.e.deps.Ring, p.magic, p.visitor.ID)
+	p.e.obs.Magic(MagicUse{ID: p.magic.ID, Visitor: p.visitor.ID, Bound: true})
+}
+
+func refusedMagic(err error) string {
+	switch {
+	case errors.Is(err, rollout.ErrMagicExpired):
+		return "expired"
+	case errors.Is(err, rollout.ErrMagicStranger):
+		return "stranger"
+	}
+	return "forged"
+}

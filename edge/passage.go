@@ -1,0 +1,169 @@
+package edge
+
+import (
+	"context"
+	"time"
+
+	"crossfade.dev/crossfade/edge/handover"
+	"crossfade.dev/crossfade/internal/contextjwt"
+	"crossfade.dev/crossfade/rollout"
+	"crossfade.dev/crossfade/session"
+)
+
+// passage is one request on its way through the edge: what came, what is known, and what is to be done.
+// The steps fill it from top to bottom. It belongs to one request and is used by one goroutine.
+type passage struct {
+	e        *Edge
+	req      Request
+	now      time.Time
+	id       string // to quote to support
+	route    *route
+	standing *standing
+	from     origin
+
+	jar     jar
+	visitor visitor // as it will be written
+	before  visitor // as it came
+	came    bool    // a visitor cookie came and verifies
+	settled bool    // the id of a lost visitor cookie was found in a session
+	vid     string  // the visitor id in hex
+	magic   rollout.Magic
+	token   string // the session token that counts
+	key     string // the legacy key that counts
+	ticket  ticket
+	backed  bool // the ticket may be honoured
+
+	entry, killed, frozen, behind, decided bool
+	governs                                rollout.System
+	decision                               rollout.Decision
+	resolution                             session.Resolution
+
+	verdict verdict
+	claims  contextjwt.Claims
+	out     writes
+	tools   toolsVisit
+}
+
+// verdict is the plan that was come to, with what carrying it out brought.
+type verdict struct {
+	plan handover.Plan
+	// session is whom the request is served as on the new side; nil: nobody, or legacy's affair.
+	session *session.Session
+	reader  bool            // its read-only guest view
+	issued  *session.Issued // a token that the browser is to carry from now on
+	// key is what legacy gets as its session cookie; empty: none. expires is for the browser.
+	key             string
+	expires         time.Time
+	ret             contextjwt.ID
+	loggedIn, known bool // whether somebody is logged in, if that is known
+}
+
+// begin reads what came and finds who governs. It does no I/O, unless one name came with several values.
+func (e *Edge) begin(ctx context.Context, p *passage, entry bool) {
+	p.jar.read(p.req.Values("Cookie"), &e.cookies.names)
+	p.from = e.originOf(p.req)
+	p.entry = entry && e.sealsCookies(p.req, p.from)
+	p.readVisitor()
+	p.readMagic()
+	p.pickLegacy(ctx)
+	p.govern()
+}
+
+// readVisitor takes the visitor cookie, or makes up a new visitor.
+func (p *passage) readVisitor() {
+	for _, text := range p.jar.visitor.list() {
+		v, ok := decodeVisitor(p.e.deps.Ring, text)
+		switch {
+		case !ok:
+			p.count(CountBadCookie)
+		case p.came && v != p.before:
+			// Two good ones: nobody can tell which is this browser's.
+			p.count(CountDuplicate)
+			p.came, p.before = false, visitor{}
+		default:
+			p.came, p.before = true, v
+		}
+		if !p.came && ok {
+			break
+		}
+	}
+	p.visitor = p.before
+	if !p.came {
+		p.visitor = visitor{ID: session.VisitorID(p.e.random16())}
+	}
+	p.vid = p.visitor.ID.String()
+}
+
+// adopt gives a browser that lost its visitor cookie the id that its session knows it by, and reports
+// whether it did.
+func (p *passage) adopt(v session.VisitorID) bool {
+	if p.came || p.settled || v.IsZero() {
+		return false
+	}
+	p.settled = true
+	p.visitor.ID = v
+	p.vid = v.String()
+	return true
+}
+
+// resolve finds what the presented token is worth, and whether the ticket beside it counts.
+func (p *passage) resolve(ctx context.Context) {
+	p.token = p.jar.session.pick(func(s string) bool {
+		return p.e.resolve(ctx, s, p.killed).Worth == session.WorthLive
+	})
+	if p.jar.session.n > 1 {
+		p.count(CountDuplicate)
+	}
+	if p.token == "" {
+		return
+	}
+	p.resolution = p.e.resolve(ctx, p.token, p.killed)
+	if p.resolution.Stale && !p.route.stale {
+		p.resolution = session.Resolution{Worth: session.WorthUnknown}
+	}
+	if s := p.resolution.Session; s != nil && p.adopt(s.Visitor) {
+		p.magic = rollout.Magic{} // it may be bound to that id
+		p.readMagic()
+		p.govern()
+	}
+	found := false
+	for _, text := range p.jar.ticket.list() {
+		t, ok := openTicket(p.e.deps.Ring, text)
+		if !ok {
+			p.count(CountBadCookie)
+			continue
+		}
+		if found {
+			p.backed = false
+			return
+		}
+		p.ticket, found = t, true
+		p.backed = p.e.honoured(&t, p.token, p.now)
+	}
+}
+
+// pickLegacy chooses the legacy key that counts. Of several values the bridge says which one is live.
+func (p *passage) pickLegacy(ctx context.Context) {
+	if p.jar.legacy.n > 1 {
+		p.count(CountDuplicate)
+	}
+	p.key = p.jar.legacy.pick(func(s string) bool {
+		view, err := p.e.inspect(ctx, s)
+		return err == nil && view.Found && !view.Ended
+	})
+}
+
+// arm is the visitor's in the statistics; none for whom chance did not choose.
+func (p *passage) arm() rollout.System {
+	switch {
+	case !p.magic.ID.IsZero():
+		return 0
+	case p.decided:
+		return p.decision.Arm
+	case p.visitor.Exposed.Epoch == p.standing.epoch:
+		return p.visitor.Exposed.Arm
+	}
+	return 0
+}
+
+func (p *passage) count(c Count) { p.e.obs.Counted(c, p.arm()) }

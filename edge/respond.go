@@ -1,0 +1,229 @@
+package edge
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"time"
+
+	"crossfade.dev/crossfade/edge/handover"
+	"crossfade.dev/crossfade/internal/contextjwt"
+	"crossfade.dev/crossfade/internal/handoff"
+	"crossfade.dev/crossfade/rollout"
+	"crossfade.dev/crossfade/session"
+)
+
+// respond works on the upstream's response before it goes to the browser.
+func (t *trip) respond(res *http.Response) error {
+	handedOff, end, others := stripResponse(res.Header, res.Trailer)
+	if !t.upstream.trusted && (handedOff != "" || end != "" || others) {
+		t.count(CountUntrusted)
+		handedOff, end = "", ""
+	}
+	ctx := t.r.Context()
+	if t.tools.active {
+		t.answerTools(res.Header)
+	} else {
+		t.answered(ctx, res.Header, res.StatusCode, handedOff, end)
+	}
+	if res.ContentLength < 0 && res.StatusCode != http.StatusSwitchingProtocols {
+		res.Body = &trailerGuard{ReadCloser: res.Body, response: res}
+	}
+	t.e.streams.watch(t, res)
+	return nil
+}
+
+// answered is the way back: what the upstream says about sessions is taken over, the cookies are written.
+func (p *passage) answered(ctx context.Context, h http.Header, status int, handedOff, end string) {
+	accepted := end == "" && handedOff != "" && p.accept(handedOff)
+	upstreamSets := p.judgeCookies(ctx, h, end != "" || accepted)
+	if end != "" {
+		p.ended()
+	}
+	p.reach(status)
+	wrote := p.write(h, upstreamSets)
+	p.stamp(h, wrote)
+}
+
+// stamp writes the headers that every response has.
+func (p *passage) stamp(h http.Header, wrote bool) {
+	if wrote {
+		h["Cache-Control"] = []string{noStore}
+		for _, name := range []string{"Cdn-Cache-Control", "Surrogate-Control", "Expires"} {
+			delete(h, name) // they would overrule it
+		}
+	}
+	h["Crossfade-Epoch"] = []string{p.standing.header[p.verdict.plan.System]}
+	h["Crossfade-Request"] = []string{p.id}
+}
+
+// accept takes over a session change that a trusted upstream reports.
+func (p *passage) accept(text string) bool {
+	h, err := handoff.Open(p.e.deps.Ring, text, p.now)
+	if err != nil || contextjwt.ID(h.From) != p.claims.Session || p.verdict.plan.System != rollout.New || p.verdict.reader {
+		p.count(CountBadHandoff)
+		p.e.deps.Log.Warn("a handoff was not honoured", "request", p.id, "error", err)
+		return false
+	}
+	w := &p.out
+	w.session, w.token, w.tokenExpires = handover.Set, h.Token, h.Expires
+	// The mark that the context named is the one that the login recorded as born, or an older one.
+	p.putTicket(&ticket{
+		Lineage: h.Lineage, Visitor: p.visitor.ID, Born: session.Mark(p.claims.Mark), Expires: h.LegacyExpires.Truncate(time.Second),
+		Token: hashToken(h.Token), Key: h.LegacyKey, Subject: h.Subject,
+	}, h.Subject != "")
+	if p.jar.legacy.present() {
+		w.legacy = handover.Drop
+	}
+	p.visitor.LoggedIn = h.Subject != ""
+	if h.Subject != "" {
+		p.learn(h.Subject)
+	}
+	return true
+}
+
+// ended takes the session's cookies from the browser: a trusted upstream has ended it.
+func (p *passage) ended() {
+	w := &p.out
+	w.session, w.ticket = dropPresent(&p.jar.session), dropPresent(&p.jar.ticket)
+	w.legacy = dropPresent(&p.jar.legacy)
+	p.visitor.LoggedIn = false
+}
+
+func dropPresent(v *values) handover.Cookie {
+	if v.present() {
+		return handover.Drop
+	}
+	return handover.Keep
+}
+
+// judgeCookies goes through what the upstream sets. Ours are never an upstream's to set. The legacy
+// session cookie passes for a visitor whom legacy governs, and then our token goes in the same response;
+// for a visitor whom new governs it is taken out, and if it is another session than the one that came, it
+// is judged anew. Every other cookie, the CSRF cookie above all, is none of our business.
+//
+// It reports whether the upstream's own legacy cookie stays in the response.
+func (p *passage) judgeCookies(ctx context.Context, h http.Header, settled bool) (stays bool) {
+	lines := h["Set-Cookie"]
+	if len(lines) == 0 || !p.setsOurs(lines) {
+		return false
+	}
+	kept := make([]string, 0, len(lines)+2)
+	var fresh setCookie
+	freshLine := ""
+	for _, line := range lines {
+		c := parseSetCookie(line, p.now)
+		switch {
+		case ownCookie(c.name):
+			p.count(CountUntrusted)
+		case c.name != p.e.cookies.names.legacy:
+			kept = append(kept, line)
+		case p.passesLegacy():
+			kept, stays = append(kept, line), true
+			p.legacySet(c)
+		default:
+			p.count(CountLegacyCookie)
+			fresh, freshLine = c, line
+		}
+	}
+	if !settled && freshLine != "" && !fresh.deletes && fresh.value != p.key && p.verdict.plan.Reason != handover.ReasonInFlight {
+		if p.rejudge(ctx, fresh.value) {
+			kept, stays = append(kept, freshLine), true
+		}
+	}
+	if len(kept) == 0 {
+		delete(h, "Set-Cookie")
+	} else {
+		h["Set-Cookie"] = kept
+	}
+	return stays
+}
+
+// setsOurs is the quick look: most responses set cookies that nobody here cares about.
+func (p *passage) setsOurs(lines []string) bool {
+	for _, line := range lines {
+		name, _, _ := strings.Cut(line, "=")
+		if name = strings.TrimSpace(name); name == p.e.cookies.names.legacy || ownCookie(name) {
+			return true
+		}
+	}
+	return false
+}
+
+// passesLegacy reports whether a legacy session cookie may reach this browser. For a request in flight
+// while its session changed hands it may not: it would stand beside the winner's.
+func (p *passage) passesLegacy() bool {
+	return p.verdict.plan.System != rollout.New && p.verdict.plan.Reason != handover.ReasonInFlight
+}
+
+func (p *passage) legacySet(c setCookie) {
+	if c.deletes {
+		p.visitor.LoggedIn = false // a logout over there: nothing was lost
+		return
+	}
+	p.dropToken() // one session per browser
+}
+
+// rejudge judges a legacy session that appeared in the response for a visitor whom new governs, by the
+// rules of an entry, and reports whether that legacy cookie stays. If it can't be taken over it does, and
+// the token goes: it is what the visitor has just done.
+func (p *passage) rejudge(ctx context.Context, key string) (stays bool) {
+	before := p.verdict
+	c := crossing{p: p, key: key, killed: p.killed}
+	c.visit = handover.Visit{Governs: rollout.New, Entry: true, Token: handover.TokenOf(p.resolution), Legacy: handover.LegacyPresent}
+	c.visit.Look = c.look(ctx)
+	switch c.visit.Look {
+	case handover.LookUnreachable:
+		p.stayLegacy()
+		return true
+	case handover.LookMine, handover.LookUnstamped:
+		if c.visit.Token == handover.TokenAuth {
+			// A login in this very response supersedes the one before.
+			c.visit.Token = handover.TokenNone
+		}
+	}
+	c.run(ctx)
+	now := p.verdict
+	p.verdict = before
+	switch {
+	case now.plan.System != rollout.New:
+		p.stayLegacy()
+		return true
+	case now.plan.As == handover.NewSession:
+		p.setToken(now.issued)
+		p.out.related = true
+		p.visitor.LoggedIn = now.loggedIn
+		p.visitor.handed(p.standing.version, p.now)
+		if s := now.session; s.Subject != "" {
+			p.learn(s.Subject)
+		}
+	default:
+		p.count(CountConflict)
+	}
+	if p.jar.legacy.present() {
+		p.out.legacy = handover.Drop
+	}
+	return false
+}
+
+// stayLegacy leaves the browser with the legacy session that it just got.
+func (p *passage) stayLegacy() {
+	p.dropToken()
+	if p.out.session != handover.Drop { // it was to be set by this very response
+		p.out.session, p.out.ticket = dropPresent(&p.jar.session), dropPresent(&p.jar.ticket)
+	}
+	p.visitor.System = rollout.Legacy
+	p.visitor.handed(p.standing.version, p.now)
+}
+
+// reach notes a funnel step: once per visitor and epoch.
+func (p *passage) reach(status int) {
+	step := p.route.Step
+	if step == 0 || status >= http.StatusBadRequest || p.visitor.Exposed.Arm == 0 || p.visitor.Exposed.Epoch != p.standing.epoch {
+		return
+	}
+	if mask := uint64(1) << (step - 1); p.visitor.Steps&mask == 0 {
+		p.visitor.Steps |= mask
+		p.e.obs.Reached(Step{Step: step, Exposure: p.visitor.Exposed.told()})
+	}
+}
