@@ -16,9 +16,11 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 
+	"crossfade.dev/crossfade/client"
 	"crossfade.dev/crossfade/examples/shop"
 	"crossfade.dev/crossfade/examples/shop/storefront/alone"
 	"crossfade.dev/crossfade/examples/shop/storefront/web"
@@ -58,7 +60,7 @@ func run(ctx context.Context, args []string, env func(string) string) error {
 		return fault.New(fault.Invalid, "%v", err)
 	}
 	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
-	sessions, middleware, err := connect(ctx, *withoutCrossfade, env, log)
+	sessions, middleware, err := connect(*withoutCrossfade, env, log)
 	if err != nil {
 		return err
 	}
@@ -77,12 +79,26 @@ func run(ctx context.Context, args []string, env func(string) string) error {
 }
 
 // connect gives the sessions, and the middleware that finds the session of a request.
-func connect(ctx context.Context, withoutCrossfade bool, env func(string) string, log *slog.Logger) (web.Sessions, func(http.Handler) http.Handler, error) {
+func connect(withoutCrossfade bool, env func(string) string, log *slog.Logger) (web.Sessions, func(http.Handler) http.Handler, error) {
 	if withoutCrossfade {
 		sessions := alone.New(rand.Reader)
-		return sessions, sessions.Middleware, nil
+		return sessions.Of, sessions.Middleware, nil
 	}
-	return connectCrossfade(ctx, env("CROSSFADE_API"), env("CROSSFADE_SECRET_FILE"), log)
+	api, file := env("CROSSFADE_API"), env("CROSSFADE_SECRET_FILE")
+	if api == "" || file == "" {
+		return nil, nil, fault.New(fault.Invalid, "CROSSFADE_API and CROSSFADE_SECRET_FILE are not both set").
+			WithHint("set them to Crossfade's internal listener and the file with this client's secret, or look at the pages with --alone")
+	}
+	secret, err := os.ReadFile(file)
+	if err != nil {
+		return nil, nil, fault.Wrap(err, fault.Invalid, "cannot read the client's secret from %s", file).
+			WithHint("point CROSSFADE_SECRET_FILE to the file that crossfade.yaml names for the client %s", name)
+	}
+	crossfade, err := client.New(client.Config{API: api, Name: name, Secret: strings.TrimSpace(string(secret)), Log: log})
+	if err != nil {
+		return nil, nil, fault.New(fault.Invalid, "%v", err)
+	}
+	return web.FromCrossfade, crossfade.Middleware, nil
 }
 
 func serve(ctx context.Context, address string, handler http.Handler, log *slog.Logger) error {

@@ -5,7 +5,6 @@ import (
 	"net/http"
 
 	"crossfade.dev/crossfade/examples/shop"
-	"crossfade.dev/crossfade/internal/fault"
 )
 
 const system = "new"
@@ -75,17 +74,6 @@ func (s *Server) apiCart(w http.ResponseWriter, r *http.Request) {
 		answer.Promo = &bill.Promotion.Code
 	}
 	writeJSON(w, http.StatusOK, answer)
-}
-
-// failJSON is fail for programs.
-func (s *Server) failJSON(w http.ResponseWriter, r *http.Request, err error) {
-	s.log.ErrorContext(r.Context(), "request failed", "path", r.URL.Path, "error", err, "request", r.Header.Get("Crossfade-Request"))
-	status := http.StatusInternalServerError
-	if fault.CodeOf(err) == fault.Unavailable {
-		status = http.StatusServiceUnavailable
-	}
-	text, hint := fault.Public(err)
-	writeJSON(w, status, map[string]any{"error": text, "hint": hint})
 }
 
 func writeJSON(w http.ResponseWriter, status int, answer any) {

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"crossfade.dev/crossfade/client"
 	"crossfade.dev/crossfade/examples/shop/storefront/cart"
 )
 
@@ -61,7 +62,7 @@ func (s *Server) add(r *http.Request, v *visit) error {
 		quantity, err = strconv.Atoi(text)
 	}
 	if err != nil || item == nil || quantity < 1 || quantity > cart.MaxQuantity {
-		return v.write(r.Context(), Change{}, failure("That dish is not on the menu any more."))
+		return v.write(r.Context(), client.Change{}, failure("That dish is not on the menu any more."))
 	}
 	err = v.updateCart(r.Context(), func(c cart.Cart) (cart.Cart, error) { return c.Add(item.ID, quantity) },
 		success(item.Name+" is in your cart."))
@@ -72,7 +73,7 @@ func (s *Server) update(r *http.Request, v *visit) error {
 	id, err := strconv.Atoi(r.PostForm.Get("item"))
 	quantity, err2 := strconv.Atoi(r.PostForm.Get("qty"))
 	if err != nil || err2 != nil || id < 1 || quantity < 0 || quantity > cart.MaxQuantity {
-		return v.write(r.Context(), Change{}, failure("That quantity does not work."))
+		return v.write(r.Context(), client.Change{}, failure("That quantity does not work."))
 	}
 	err = v.updateCart(r.Context(), func(c cart.Cart) (cart.Cart, error) { return c.Put(id, quantity) })
 	return v.orFull(r, err)
@@ -80,7 +81,7 @@ func (s *Server) update(r *http.Request, v *visit) error {
 
 func (v *visit) orFull(r *http.Request, err error) error {
 	if errors.Is(err, cart.ErrFull) {
-		return v.write(r.Context(), Change{}, fullCart)
+		return v.write(r.Context(), client.Change{}, fullCart)
 	}
 	return err
 }
@@ -88,13 +89,13 @@ func (v *visit) orFull(r *http.Request, err error) error {
 func (s *Server) promo(r *http.Request, v *visit) error {
 	code := strings.ToUpper(strings.TrimSpace(r.PostForm.Get("code")))
 	if code == "" {
-		return v.write(r.Context(), Change{Delete: []string{keyPromo}})
+		return v.write(r.Context(), client.Change{Delete: []string{keyPromo}})
 	}
 	promotion := s.catalogue.Promotion(code)
 	if promotion == nil {
-		return v.write(r.Context(), Change{}, failure("There is no such code."))
+		return v.write(r.Context(), client.Change{}, failure("There is no such code."))
 	}
-	return v.write(r.Context(), Change{Set: map[string]any{keyPromo: code}}, success(promotion.Title+"."))
+	return v.write(r.Context(), client.Change{Set: map[string]any{keyPromo: code}}, success(promotion.Title+"."))
 }
 
 func (s *Server) delivery(r *http.Request, v *visit) error {
@@ -106,8 +107,8 @@ func (s *Server) delivery(r *http.Request, v *visit) error {
 	city, ok2 := field("city", 60)
 	note, ok3 := field("note", 120)
 	if !ok1 || !ok2 || !ok3 || street == "" || city == "" {
-		return v.write(r.Context(), Change{}, failure("Street and city are needed."))
+		return v.write(r.Context(), client.Change{}, failure("Street and city are needed."))
 	}
 	to := address{Street: street, City: city, Note: note}
-	return v.write(r.Context(), Change{Set: map[string]any{keyDelivery: to}}, success(fmt.Sprintf("We deliver to %s, %s.", street, city)))
+	return v.write(r.Context(), client.Change{Set: map[string]any{keyDelivery: to}}, success(fmt.Sprintf("We deliver to %s, %s.", street, city)))
 }

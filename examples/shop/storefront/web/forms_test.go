@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"crossfade.dev/crossfade/client"
 	"crossfade.dev/crossfade/examples/shop/storefront/web"
 	"crossfade.dev/crossfade/internal/fault"
 )
@@ -58,7 +59,7 @@ func TestAdd(t *testing.T) {
 		b := open(t)
 		b.session.BeforeWrite = func() {
 			b.session.BeforeWrite = nil
-			b.session.Down = fault.New(fault.Precondition, "the session has ended")
+			b.session.Down = client.ErrNotLive
 		}
 		w := b.post("/cart/add/", "item", "201")
 		contains(t, w, "Please try again")

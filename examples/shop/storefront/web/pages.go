@@ -11,9 +11,9 @@ import (
 	"slices"
 	"strings"
 
+	"crossfade.dev/crossfade/client"
 	"crossfade.dev/crossfade/examples/shop"
 	"crossfade.dev/crossfade/examples/shop/storefront/cart"
-	"crossfade.dev/crossfade/internal/fault"
 )
 
 // frame is what every page shows around its content.
@@ -106,7 +106,7 @@ func (s *Server) show(w http.ResponseWriter, r *http.Request, v *visit, status i
 func (s *Server) takeMessages(ctx context.Context, v *visit) []message {
 	messages := v.messages()
 	if len(messages) > 0 {
-		if err := v.write(ctx, Change{Delete: []string{keyMessages}}); err != nil {
+		if err := v.write(ctx, client.Change{Delete: []string{keyMessages}}); err != nil {
 			s.log.WarnContext(ctx, "messages stay in the session", "error", err)
 		}
 	}
@@ -123,7 +123,7 @@ type homePage struct {
 func (s *Server) home(w http.ResponseWriter, r *http.Request) {
 	v, err := s.visit(r)
 	if err != nil {
-		s.withoutSession(w, r, err)
+		s.withoutSession(r, err)
 	}
 	page := homePage{Cuisine: r.URL.Query().Get("cuisine"), Cuisines: s.catalogue.Stores}
 	for _, store := range s.catalogue.Stores {
@@ -147,7 +147,7 @@ func (s *Server) store(w http.ResponseWriter, r *http.Request) {
 	}
 	v, err := s.visit(r)
 	if err != nil {
-		s.withoutSession(w, r, err)
+		s.withoutSession(r, err)
 	}
 	s.remember(r.Context(), v, store.Slug)
 	s.show(w, r, v, http.StatusOK, "store.html", store)
@@ -157,11 +157,11 @@ func (s *Server) store(w http.ResponseWriter, r *http.Request) {
 // already: looking at a menu makes no session. It is best effort.
 func (s *Server) remember(ctx context.Context, v *visit, slug string) {
 	before := v.recent()
-	if len(v.values.ByKey) == 0 || len(before) > 0 && before[0] == slug {
+	if len(v.values) == 0 || len(before) > 0 && before[0] == slug {
 		return
 	}
 	recent := append([]string{slug}, slices.DeleteFunc(before, func(s string) bool { return s == slug })...)
-	change := Change{Set: map[string]any{keyRecent: recent[:min(len(recent), recentLength)]}}
+	change := client.Change{Set: map[string]any{keyRecent: recent[:min(len(recent), recentLength)]}}
 	if err := v.write(ctx, change); err != nil {
 		s.log.WarnContext(ctx, "a viewed store is not remembered", "error", err)
 	}
@@ -179,44 +179,11 @@ func (s *Server) cartPage(w http.ResponseWriter, r *http.Request) {
 func (s *Server) notFound(w http.ResponseWriter, r *http.Request) {
 	v, err := s.visit(r)
 	if err != nil {
-		s.withoutSession(w, r, err)
+		s.withoutSession(r, err)
 	}
 	if strings.HasPrefix(r.URL.Path, "/api/") {
 		writeJSON(w, http.StatusNotFound, map[string]any{"error": "no such address"})
 		return
 	}
 	s.show(w, r, v, http.StatusNotFound, "notfound.html", nil)
-}
-
-// withoutSession notes that a page which can do without the session is shown without it.
-func (s *Server) withoutSession(_ http.ResponseWriter, r *http.Request, err error) {
-	s.log.WarnContext(r.Context(), "page without session", "path", r.URL.Path, "error", err,
-		"request", r.Header.Get("Crossfade-Request"))
-}
-
-// sorry is the page for something that did not work.
-type sorry struct{ Title, Text, Request string }
-
-// fail logs the cause once and shows what a visitor may know of it.
-func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
-	id := r.Header.Get("Crossfade-Request")
-	s.log.ErrorContext(r.Context(), "request failed", "method", r.Method, "path", r.URL.Path, "error", err, "request", id)
-	status, page := http.StatusInternalServerError, sorry{"Something burnt", "It is not your fault, and your cart is safe. Please try again.", id}
-	switch fault.CodeOf(err) {
-	case fault.Unavailable, fault.Exhausted:
-		status = http.StatusServiceUnavailable
-		w.Header().Set("Retry-After", "2")
-	case fault.Precondition, fault.Denied, fault.Unauthenticated, fault.Conflict:
-		status = http.StatusConflict
-		page.Title, page.Text = "Please try again", "Your session has changed meanwhile, for example by a login in another tab. Nothing was changed."
-	}
-	var out bytes.Buffer
-	if err := s.pages["sorry.html"].ExecuteTemplate(&out, "base.html", frame{Path: "/", Unread: true, Body: page}); err != nil {
-		http.Error(w, page.Text, status)
-		return
-	}
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.Header().Set("Cache-Control", "no-store")
-	w.WriteHeader(status)
-	w.Write(out.Bytes())
 }

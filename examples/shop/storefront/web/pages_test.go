@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"crossfade.dev/crossfade/internal/fault"
+	"crossfade.dev/crossfade/client"
 )
 
 func TestPages(t *testing.T) {
@@ -93,7 +93,7 @@ func TestPages(t *testing.T) {
 func TestPages_sessionPlaneDown(t *testing.T) {
 	b := open(t)
 	b.fill(map[string]any{"cart": map[string]int{"201": 2}})
-	b.session.Down = fault.New(fault.Unavailable, "the session plane does not answer")
+	b.session.Down = client.ErrUnavailable
 
 	t.Run("menus are shown, and the cart as unknown instead of empty", func(t *testing.T) {
 		for _, path := range []string{"/", "/stores/kori-ramen/"} {

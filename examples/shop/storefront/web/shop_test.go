@@ -35,7 +35,7 @@ func open(t *testing.T) *browser {
 	sessions, session := alone.New(random), &alone.Session{}
 	sessions.Put("mine", session)
 	server, err := web.New(web.Config{
-		Catalogue: catalogue, Sessions: sessions, PublicURL: "http://localhost:8000", Random: random,
+		Catalogue: catalogue, Sessions: sessions.Of, PublicURL: "http://localhost:8000", Random: random,
 		Log: slog.New(slog.NewTextHandler(io.Discard, nil)), BrowserClient: true,
 	})
 	if err != nil {
@@ -47,20 +47,13 @@ func open(t *testing.T) *browser {
 // fill puts values into the session as the monolith would have left them.
 func (b *browser) fill(values map[string]any) {
 	b.t.Helper()
-	if err := b.session.Write(b.t.Context(), web.Change{Set: values}); err != nil {
+	if err := b.session.Fill(values); err != nil {
 		b.t.Fatal(err)
 	}
 }
 
 // kept is the JSON text of a session value; empty if there is none.
-func (b *browser) kept(key string) string {
-	b.t.Helper()
-	values, err := b.session.Read(b.t.Context())
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	return string(values.ByKey[key])
-}
+func (b *browser) kept(key string) string { return b.session.Kept(key) }
 
 func (b *browser) send(r *http.Request) *httptest.ResponseRecorder {
 	for _, c := range b.cookies {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 
+	"crossfade.dev/crossfade/client"
 	"crossfade.dev/crossfade/examples/shop/storefront/cart"
 )
 
@@ -27,7 +28,7 @@ const attempts = 4
 // visit is one request with the session behind it, read once.
 type visit struct {
 	session Session
-	values  Values
+	values  map[string]json.RawMessage
 	unread  bool // reading failed: nothing is known of the values
 }
 
@@ -46,25 +47,22 @@ type customer struct {
 
 // visit reads the session. With an error the visit still knows who is logged in, and no more.
 func (s *Server) visit(r *http.Request) (*visit, error) {
-	v := &visit{session: s.sessions.Of(r)}
+	v := &visit{session: s.sessions(r)}
 	err := v.refresh(r.Context())
 	v.unread = err != nil
 	return v, err
 }
 
 func (v *visit) refresh(ctx context.Context) error {
-	values, err := v.session.Read(ctx)
-	if err != nil {
-		return err
-	}
+	values, err := v.session.Values(ctx)
 	v.values = values
-	return nil
+	return err
 }
 
 // value reads a session value into T; the zero value if it is absent or of another shape.
 func value[T any](v *visit, key string) T {
 	var out T
-	text, ok := v.values.ByKey[key]
+	text, ok := v.values[key]
 	if !ok || json.Unmarshal(text, &out) != nil {
 		var zero T
 		return zero
@@ -72,7 +70,7 @@ func value[T any](v *visit, key string) T {
 	return out
 }
 
-func (v *visit) cart() cart.Cart   { return cart.Parse(v.values.ByKey[keyCart]) }
+func (v *visit) cart() cart.Cart   { return cart.Parse(v.values[keyCart]) }
 func (v *visit) promo() string     { return value[string](v, keyPromo) }
 func (v *visit) delivery() address { return value[address](v, keyDelivery) }
 func (v *visit) recent() []string  { return value[[]string](v, keyRecent) }
@@ -91,15 +89,14 @@ func (v *visit) customer() (c customer, known bool) {
 }
 
 // write makes a change and adds messages to those that wait in the session.
-func (v *visit) write(ctx context.Context, change Change, say ...message) error {
+func (v *visit) write(ctx context.Context, change client.Change, say ...message) error {
 	if len(say) > 0 {
 		if change.Set == nil {
 			change.Set = map[string]any{}
 		}
 		change.Set[keyMessages] = encodeMessages(append(v.messages(), say...))
 	}
-	change.Since = v.values.Version
-	return v.session.Write(ctx, change)
+	return v.session.Patch(ctx, change)
 }
 
 // updateCart changes the cart by the given rule, again if another tab was faster.
@@ -109,13 +106,12 @@ func (v *visit) updateCart(ctx context.Context, rule func(cart.Cart) (cart.Cart,
 		if err != nil {
 			return err
 		}
-		err = v.write(ctx, Change{Set: map[string]any{keyCart: next}, Guard: []string{keyCart}}, say...)
-		conflict, lost := errors.AsType[*Conflict](err)
-		if !lost || n == attempts {
+		err = v.write(ctx, client.Change{Set: map[string]any{keyCart: next}, Unchanged: []string{keyCart}}, say...)
+		if !errors.Is(err, client.ErrConflict) || n == attempts {
 			return err
 		}
 		if err := v.refresh(ctx); err != nil {
-			return errors.Join(err, conflict)
+			return err
 		}
 	}
 }
