@@ -18,9 +18,14 @@ TOOL := go tool -modfile=tools/pinned/go.mod
 FUZZTIME ?= 20s
 FUZZ ?= .
 
-# Packages with a browser or several processes in them run in sections of their own.
-SLOW := /client/browser|/test/
-GO_PACKAGES = $$(go list ./... | grep -v -E '$(SLOW)')
+# Packages with a browser or several processes in them run in sections of their own, one at a time: two
+# browsers and their servers on two cores only get in each other's way.
+E2E := /test/(e2e|system)(/|$$)
+GO_PACKAGES = $$(go list ./... | grep -v -E '/client/browser$$|$(E2E)')
+E2E_PACKAGES = $$(go list ./test/... | grep -E '$(E2E)')
+
+# All Go sources, new ones too; a file that was deleted but not committed is still listed.
+GO_FILES = $$(git ls-files -co --exclude-standard '*.go' | while read -r f; do if [ -e "$$f" ]; then echo "$$f"; fi; done)
 
 # A Go test that hangs is a failure with a stack trace, not a run that never ends.
 GO_TEST := go test -timeout 10m
@@ -30,8 +35,9 @@ PYTEST := -m pytest
 
 .PHONY: help
 help: ## list the targets
-	@echo "make TARGET, where TARGET is one of:"
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo 'make TARGET, where TARGET is one of:'
+	@awk -F ':.*## ' '/^##@ / { printf "\n%s\n", substr($$0, 5) } \
+	  /^[a-z0-9-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 ##@ see it work
 
@@ -96,7 +102,7 @@ test-browser: ## tests of the browser client, in a headless Chromium
 .PHONY: test-e2e
 test-e2e: ## end to end: real processes, real Django, real browser
 	@tools/setup.sh venv chromium
-	$(GO_TEST) -p 1 ./test/...
+	$(GO_TEST) -p 1 $(E2E_PACKAGES)
 
 .PHONY: race
 race: ## the race detector over the packages with concurrency in them
@@ -114,21 +120,23 @@ lint: ## go vet, staticcheck, ruff, buf lint
 	go vet ./...
 	$(TOOL) staticcheck ./...
 	@tools/setup.sh venv
-	$(PYTHON52) -m ruff check . || { echo 'mend what can be mended by itself: $(PYTHON52) -m ruff check --fix .' >&2; exit 1; }
+	@echo 'ruff check'
+	@$(PYTHON52) -m ruff check . || { echo 'mend what can be mended by itself: $(PYTHON52) -m ruff check --fix .' >&2; exit 1; }
 	$(TOOL) buf lint proto
 
 .PHONY: format
 format: ## format Go and Python sources
-	gofmt -w $$(git ls-files -co --exclude-standard '*.go')
+	gofmt -w $(GO_FILES)
 	@tools/setup.sh venv
 	$(PYTHON52) -m ruff format .
 
 .PHONY: format-check
 format-check: ## fail if "make format" would change something
-	@unformatted=$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go')); \
+	@echo 'gofmt'
+	@unformatted=$$(gofmt -l $(GO_FILES)); \
 	if [ -n "$$unformatted" ]; then printf 'not formatted:\n%s\nmend it: make format\n' "$$unformatted" >&2; exit 1; fi
 	@tools/setup.sh venv
-	$(PYTHON52) -m ruff format --check . || { echo 'mend it: make format' >&2; exit 1; }
+	@$(PYTHON52) -m ruff format --check . || { echo 'mend it: make format' >&2; exit 1; }
 
 .PHONY: generate
 generate: ## make proto/gen and docs/reference anew
@@ -140,7 +148,8 @@ generate-check: ## fail if "make generate" would change something
 
 .PHONY: breaking
 breaking: ## fail if the API changed in a way that breaks those who use it
-	$(TOOL) buf breaking proto --against proto/v1.binpb || \
+	@echo 'buf breaking, against proto/v1.binpb'
+	@$(TOOL) buf breaking proto --against proto/v1.binpb || \
 	  { echo 'keep the old field or method beside the new one. If the break is meant and agreed: make breaking-baseline' >&2; exit 1; }
 
 .PHONY: breaking-baseline

@@ -60,6 +60,7 @@ var (
 	inlineCode = regexp.MustCompile("`([^`\n]+)`")
 	separator  = regexp.MustCompile(`&&|\|\||;|\|`)
 	assignment = regexp.MustCompile(`^[A-Z_]+=`)
+	quotation  = regexp.MustCompile(`"[^"]*"|'[^']*'`)
 )
 
 // documentedCommands are the commands of a page as words, "crossfade" or "make" first.
@@ -74,6 +75,7 @@ func documentedCommands(page string) [][]string {
 	var commands [][]string
 	for _, line := range lines {
 		line, _, _ = strings.Cut(strings.TrimPrefix(strings.TrimSpace(line), "$ "), " #")
+		line = quotation.ReplaceAllString(line, "TEXT")
 		for _, part := range separator.Split(line, -1) {
 			words := strings.Fields(part)
 			for len(words) > 0 && (assignment.MatchString(words[0]) || words[0] == "sudo") {
@@ -126,11 +128,13 @@ type helpTree struct {
 
 type helpPage struct {
 	commands, flags map[string]bool
+	arguments       bool // it takes some itself, e.g. "crossfade kill NAME"
 }
 
 var (
 	commandSection = regexp.MustCompile(`(?s)Commands:\n(.*?)(\n\n|\z)`)
 	commandLine    = regexp.MustCompile(`(?m)^  ([a-z][a-z0-9-]*)\s`)
+	usageArgument  = regexp.MustCompile(`(?m)^  crossfade [a-z -]*[A-Z]{2,}`)
 	flagName       = regexp.MustCompile(`(?m)^\s+(?:(-\w), )?(--[a-z][a-z0-9-]*)`)
 )
 
@@ -152,6 +156,7 @@ func (h *helpTree) page(t *testing.T, at []string) helpPage {
 			page.commands[line[1]] = true
 		}
 	}
+	page.arguments = usageArgument.Match(out)
 	for _, flag := range flagName.FindAllStringSubmatch(string(out), -1) {
 		page.flags[flag[1]], page.flags[flag[2]] = true, true
 	}
@@ -166,6 +171,9 @@ func (h *helpTree) judge(t *testing.T, words []string) string {
 	for _, word := range words {
 		page := h.page(t, at)
 		if len(page.commands) == 0 || strings.HasPrefix(word, "-") || placeholder(word) {
+			break
+		}
+		if !page.commands[word] && page.arguments {
 			break
 		}
 		if !page.commands[word] {
@@ -185,19 +193,20 @@ func (h *helpTree) judge(t *testing.T, words []string) string {
 
 func TestDocumentedCommandsRule(t *testing.T) {
 	page := "Type `crossfade rollout start sessions` or `sudo make demo`.\n" +
-		"```sh\n$ cd shop && CI=1 .build/crossfade serve \\\n  --config a.yaml # starts\nmake test-go FUZZ=x\n```\n" +
+		"```sh\n$ cd shop && CI=1 .build/crossfade serve \\\n  --config 'a; make x' # starts\nmake test-go FUZZ=x\n```\n" +
 		"```go\ncrossfade.Decide(x)\n```\n"
 	got := []string{}
 	for _, words := range documentedCommands(page) {
 		got = append(got, strings.Join(words, " "))
 	}
-	want := []string{"crossfade serve --config a.yaml", "make test-go FUZZ=x", "crossfade rollout start sessions", "make demo"}
+	want := []string{"crossfade serve --config TEXT", "make test-go FUZZ=x", "crossfade rollout start sessions", "make demo"}
 	if !slices.Equal(got, want) {
 		t.Errorf("commands found: %q", got)
 	}
 
 	program := &helpTree{pages: map[string]helpPage{
-		"":              {commands: map[string]bool{"rollout": true}, flags: map[string]bool{}},
+		"":              {commands: map[string]bool{"rollout": true, "kill": true}, flags: map[string]bool{}},
+		"kill":          {commands: map[string]bool{"lift": true}, arguments: true},
 		"rollout":       {commands: map[string]bool{"start": true}, flags: map[string]bool{}},
 		"rollout start": {flags: map[string]bool{"--reason": true}},
 	}}
@@ -210,6 +219,7 @@ func TestDocumentedCommandsRule(t *testing.T) {
 		"crossfade rollout begin":                     false,
 		"crossfade rollout start sessions --why x":    false,
 		"crossfade role":                              false,
+		"crossfade kill sessions":                     true,
 		"make demo":                                   true,
 		"make demonstration":                          false,
 	} {

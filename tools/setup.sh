@@ -40,7 +40,10 @@ python=${PYTHON:-python3}
 
 # need_python makes sure of Python 3.11 or later that can make environments. Debian packs ensurepip apart.
 need_python() {
-  command -v "$python" >/dev/null || apt_install python3 python3-venv
+  if ! command -v "$python" >/dev/null; then
+    [ -z "${PYTHON:-}" ] || die "PYTHON=$PYTHON is not a program" "unset PYTHON, or let it name a Python 3.11 or later"
+    apt_install python3 python3-venv
+  fi
   "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
     die "$("$python" --version) is too old: Python 3.11 or later is needed" "make setup PYTHON=/path/to/python3.11"
   "$python" -c 'import ensurepip, venv' 2>/dev/null || apt_install python3-venv
