@@ -10,6 +10,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"strings"
 	"time"
 
 	"crossfade.dev/crossfade/internal/fault"
@@ -73,8 +74,8 @@ func Seal(ring *keyring.Ring, h Handoff, now time.Time) string {
 
 // Open reads a header value. A fault of code denied says that it is not ours, altered, or too old.
 func Open(ring *keyring.Ring, value string, now time.Time) (Handoff, error) {
-	if len(value) > maxSize {
-		return Handoff{}, invalid(errors.New("too long"))
+	if len(value) > maxSize || strings.ContainsAny(value, "\r\n") { // line breaks the decoder would pass over
+		return Handoff{}, invalid(errors.New("too long, or more than one line"))
 	}
 	sealed, err := base64.RawURLEncoding.Strict().DecodeString(value)
 	if err != nil {
