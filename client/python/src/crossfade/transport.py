@@ -56,6 +56,20 @@ class Breaker:
                 self._until = self._clock() + self._pause
 
 
+class _Held:
+    """A thread's connection and the process that opened it; closed when the thread is gone."""
+
+    def __init__(self, connection: http.client.HTTPConnection) -> None:
+        self.connection = connection
+        self.process = os.getpid()
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):
+            self.connection.close()
+
+    __del__ = close
+
+
 class Transport:
     """``send`` is safe from any thread and after a fork."""
 
@@ -81,11 +95,16 @@ class Transport:
             ok = answer.status not in (502, 503, 504)
             return answer
         except (OSError, http.client.HTTPException) as error:
+            self._drop()
             reason = "took too long" if isinstance(error, TimeoutError) else f"cannot be reached: {error}"
             raise Unavailable(f"Crossfade {reason}", code="network",
                               hint="check with: manage.py crossfade_check") from error
         finally:
             self._breaker.leave(ok)
+
+    def close(self) -> None:
+        """Close the calling thread's connection. The next call opens another."""
+        self._drop()
 
     def _attempt(self, method: str, path: str, body: bytes | None, deadline: float, repeatable: bool) -> Answer:
         connection, reused = self._connection(deadline)
@@ -120,28 +139,28 @@ class Transport:
             if size > MAX_ANSWER:
                 raise http.client.HTTPException("the answer is too large")
             parts.append(part)
+        response.read()  # read1 leaves an exhausted response open, and the connection with it
         if response.will_close:
             self._drop()
         return Answer(response.status, b"".join(parts), response.getheader("Date", ""))
 
     def _connection(self, deadline: float) -> tuple[http.client.HTTPConnection, bool]:
-        held = getattr(self._local, "held", None)
-        if held is not None and held[0] == os.getpid() and _quiet(held[1]):
-            _limit(held[1], deadline)
-            return held[1], True
+        held: _Held | None = getattr(self._local, "held", None)
+        if held is not None and held.process == os.getpid() and _quiet(held.connection):
+            _limit(held.connection, deadline)
+            return held.connection, True
         self._drop()
         connection = self._new(self._host, self._port, timeout=max(0.001, deadline - time.monotonic()))
+        self._local.held = _Held(connection)
         connection.connect()
         connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._local.held = (os.getpid(), connection)
         return connection, False
 
     def _drop(self) -> None:
-        held = getattr(self._local, "held", None)
+        held: _Held | None = getattr(self._local, "held", None)
         self._local.held = None
         if held is not None:
-            with contextlib.suppress(OSError):
-                held[1].close()
+            held.close()
 
 
 def _quiet(connection: http.client.HTTPConnection) -> bool:

@@ -77,11 +77,10 @@ def _stayed_behind(call: dict[str, Any]) -> dict[str, Any]:
 
 def _crosses(key: object, value: object) -> bool:
     try:
-        mapping.encode(key)
         mapping.encode(value)
     except NotJSON:
         return False
-    return True
+    return type(key) is str
 
 
 def _replace_others(call: dict[str, Any]) -> None:

@@ -39,6 +39,7 @@ def settle(visit: Visit, session: SessionBase) -> None:
             if ended is None:
                 outbox.spare(operation, legacy_key=session.session_key or "")
             data = session._session
+            session.stamp_login(data)  # a login of this very request, before it is born again
             outbox.reborn(Stamp.of(data), ended).put(data)
             session.modified = True
     visit.pending.clear()

@@ -65,7 +65,7 @@ class Stamped(SessionBase):
         if must_create:
             return super().save(must_create=True)
         data = self._get_session()
-        self._stamp_login(data)
+        self.stamp_login(data)
         super().save()
         # Asked after the write: an end or an exchange that came before it is seen here, one that comes
         # after it sees the write. Django's cache engines would otherwise bring an ended session back.
@@ -132,7 +132,8 @@ class Stamped(SessionBase):
     async def aflush(self) -> None:
         await sync_to_async(self.flush)()
 
-    def _stamp_login(self, data: dict[str, Any]) -> None:
+    def stamp_login(self, data: dict[str, Any]) -> None:
+        """Record when and before which mark the user of this session logged in, if that was just now."""
         if LOGIN_KEY not in data:
             return
         if self.proved or text_of(data[LOGIN_KEY])[0] != self.texts.get(LOGIN_KEY):

@@ -1,0 +1,184 @@
+"""Login, logout and password on a session of the new system."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from django.contrib.auth import get_user_model
+
+from crossfade.django import engine, ledger
+from crossfade.django.models import LegacyKey, Outbox, Tombstone
+from crossfade.django.stamps import Stamp
+
+ANN = {"name": "ann", "password": "pw"}
+
+
+@pytest.fixture
+def pk(ann):
+    return str(ann.pk)
+
+
+@pytest.fixture
+def logged_in(api, browser, pk):
+    """A record whose owner has logged in through this site."""
+    browser.visit("/sign_in", api.context(api.make({"cart": [1]})), post=ANN)
+    api.calls.clear()
+    return next(iter(api.sessions.values()))
+
+
+def test_login_upgrades_with_subject_mark_and_the_guests_data(api, browser, pk):
+    record = api.make({"cart": [1]})
+    response = browser.visit("/sign_in", api.context(record, mark=7), post=ANN | {"also": "x"})
+    upgrade = api.last("Upgrade")
+    assert (upgrade["subject"], upgrade["born"], upgrade["methods"]) == (pk, 7, ["pwd"])
+    assert set(upgrade["set"]["values"]) == {"_auth_user_id", "_auth_user_backend", "_auth_user_hash", "also"}
+    assert abs(upgrade["authTime"] - time.time()) < 5
+    assert record["subject"] == pk
+    assert response["Crossfade-Session"] in api.handoffs
+    assert "sessionid" not in response.cookies
+    assert [name for name, _ in api.calls] == ["Get", "Upgrade"]  # the privilege rises in one call
+
+
+def test_login_makes_a_live_counterpart_and_reports_it(api, browser, pk):
+    record = api.make({"cart": [1]})
+    browser.visit("/sign_in", api.context(record), post=ANN)
+    upgrade = api.last("Upgrade")
+    row = engine.read(upgrade["counterpart"])
+    stamp = Stamp.of(row.data)
+    assert (stamp.lineage, stamp.visitor, stamp.born) == (record["lineage"], record["visitor"], api.mark)
+    assert row.data["cart"] == [1]
+    assert abs(row.expires - upgrade["counterpartExpires"]) <= 1
+    # The way back really works: the browser, given this key, is ann.
+    browser.cookies["sessionid"] = upgrade["counterpart"]
+    assert browser.visit("/who", api.context(sys="legacy")).json() == {"user": "ann", "cart": [1]}
+
+
+def test_login_of_a_visitor_without_a_session_makes_one(api, browser, pk):
+    response = browser.visit("/sign_in", api.context(), post=ANN)
+    upgrade = api.last("Upgrade")
+    assert (upgrade["session"], upgrade["visitor"]) == ({}, "e" * 32)
+    record = api.sessions[api.handoffs[response["Crossfade-Session"]][0]]
+    assert Stamp.of(engine.read(upgrade["counterpart"]).data).lineage == record["lineage"]
+
+
+def test_login_of_an_unwritten_guest_sends_its_context(api, browser, pk):
+    context = api.guest_context()
+    browser.visit("/sign_in", context, post=ANN)
+    assert api.last("Upgrade")["session"] == {"context": context}
+    assert [name for name, _ in api.calls] == ["Upgrade"]
+
+
+def test_the_logged_in_visitor_is_the_user_on_the_next_page(api, browser, logged_in):
+    assert browser.visit("/who", api.context(logged_in)).json() == {"user": "ann", "cart": [1]}
+    assert [name for name, _ in api.calls] == ["Get"]
+
+
+def test_a_second_login_of_the_same_user_steps_up_and_replaces_the_counterpart(api, browser, logged_in):
+    before = logged_in["counterpart"]
+    browser.visit("/sign_in", api.context(logged_in), post=ANN)
+    assert api.count("StepUp") == 1
+    assert api.count("Upgrade") == 0
+    assert engine.read(before) is None
+    assert engine.read(api.last("StepUp")["counterpart"])
+
+
+def test_login_of_another_user_ends_the_first_session_and_begins_a_new_one(api, browser, logged_in):
+    get_user_model()._default_manager.create_user("bob", password="pw")
+    response = browser.visit("/sign_in", api.context(logged_in), post={"name": "bob", "password": "pw"})
+    assert logged_in["state"] == "ended"
+    fresh = api.sessions[api.handoffs[response["Crossfade-Session"]][0]]
+    assert fresh["id"] != logged_in["id"]
+    assert "cart" not in api.data(fresh["id"])
+    assert response["Crossfade-Session-End"] == "flush"
+
+
+def test_a_failed_login_page_upgrades_nothing(api, browser, pk):
+    record = api.make()
+    browser.visit("/sign_in", api.context(record), post=ANN | {"password": "wrong"})
+    assert api.count("Upgrade") == 0
+    assert not LegacyKey.objects.exists()
+
+
+def test_a_login_that_crossfade_refuses_leaves_no_counterpart(api, browser, pk):
+    record = api.make()
+    api.subject_marks[pk] = api.mark + 5  # "end all" came between the form and its answer
+    response = browser.visit("/sign_in", api.context(record), post=ANN)
+    assert response.status_code == 200
+    assert record["kind"] == "guest"
+    assert not LegacyKey.objects.exists()
+    assert engine.read(api.last("Upgrade")["counterpart"]) is None
+
+
+def test_logout_ends_in_both_systems(api, browser, logged_in):
+    counterpart = logged_in["counterpart"]
+    response = browser.visit("/sign_out", api.context(logged_in))
+    assert api.last("End") == {"session": {"id": logged_in["id"]}, "reason": "logout", "legacyDone": True}
+    assert response["Crossfade-Session-End"] == "logout"
+    assert Tombstone.objects.get().lineage == logged_in["lineage"]
+    assert engine.read(counterpart) is None
+    assert not Outbox.objects.exists()
+    assert "sessionid" not in response.cookies
+
+
+def test_data_after_a_logout_begins_a_new_guest_session(api, browser, logged_in):
+    response = browser.visit("/sign_out?message=1", api.context(logged_in))
+    assert response["Crossfade-Session-End"] == "logout"
+    assert api.last("Patch")["session"] == {}
+    fresh = api.handoffs[response["Crossfade-Session"]][0]
+    assert api.data(fresh)["after"] == 1
+    assert "_auth_user_id" not in api.data(fresh)
+
+
+def test_logout_of_a_guest_without_a_record_calls_nobody(api, browser):
+    response = browser.visit("/sign_out", api.guest_context())
+    assert api.count() == 0
+    assert response["Crossfade-Session-End"] == "logout"
+
+
+def test_taking_the_login_out_of_the_session_is_a_logout(api, browser, logged_in):
+    response = browser.visit("/step_out", api.context(logged_in))
+    assert logged_in["state"] == "ended"
+    assert api.data(api.handoffs[response["Crossfade-Session"]][0]) == {"cart": [1]}
+
+
+def test_a_changed_password_keeps_this_session_and_its_counterpart_and_ends_the_others(api, browser, logged_in, pk):
+    other = api.make({"x": 1}, subject=pk)
+    response = browser.visit("/password", api.context(logged_in), post={"new": "pw2"})
+    end = api.last("End")
+    assert (end["subject"], end["exceptSession"], end["legacyDone"]) == (pk, logged_in["id"], True)
+    assert response["Crossfade-Session"] in api.handoffs  # the secret rotated
+    assert logged_in["born"] == api.mark > other["born"]
+    assert browser.visit("/who", api.context(logged_in)).json()["user"] == "ann"
+    browser.cookies["sessionid"] = logged_in["counterpart"]
+    assert browser.visit("/who", api.context(sys="legacy")).json()["user"] == "ann"
+
+
+def test_a_changed_password_without_keeping_the_session_ends_this_one_too(api, browser, logged_in, pk):
+    browser.visit("/password?forget=1", api.context(logged_in), post={"new": "pw2"})
+    assert "exceptSession" not in api.last("End")
+
+
+def test_a_session_whose_hash_no_longer_fits_is_flushed_by_django_and_ended_everywhere(api, browser, logged_in, pk):
+    user = get_user_model()._default_manager.get(pk=pk)
+    user.set_password("changed by raw SQL")
+    get_user_model()._default_manager.filter(pk=pk).update(password=user.password)
+    assert browser.visit("/who", api.context(logged_in)).json()["user"] is None
+    assert logged_in["state"] == "ended"
+    assert ledger.tombstoned(logged_in["lineage"])
+
+
+def test_password_reset_that_logs_in_spares_its_own_new_session(api, browser, pk):
+    response = browser.visit("/reset", api.context(), post={"name": "ann", "new": "pw2"})
+    fresh = api.sessions[api.handoffs[response["Crossfade-Session"]][0]]
+    assert api.last("End")["exceptSession"] == fresh["id"]
+    assert [name for name, _ in api.calls] == ["Upgrade", "End"]
+    assert browser.visit("/who", api.context(fresh)).json()["user"] == "ann"
+
+
+def test_a_secret_key_fallback_still_logs_in_and_rotates(api, browser, logged_in, settings):
+    settings.SECRET_KEY_FALLBACKS = [settings.SECRET_KEY]
+    settings.SECRET_KEY = "the next key"
+    response = browser.visit("/who", api.context(logged_in))
+    assert response.json()["user"] == "ann"
+    assert api.count("Rotate") == 1
