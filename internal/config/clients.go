@@ -26,6 +26,9 @@ func validateClients(k *check, clients []Client) {
 		if k.needs(join(path, "name"), c.Name, "name it like the upstream that it is") && !plainName(c.Name) {
 			k.fail(join(path, "name"), "use small letters, digits and dashes", "%q is not a name", c.Name)
 		}
+		if c.Name == "admin" {
+			k.fail(join(path, "name"), "admin.token is that client's secret", "is the name of the admin API's own client")
+		}
 		if seen[c.Name] {
 			k.fail(join(path, "name"), "", "%q is given twice", c.Name)
 		}

@@ -20,19 +20,23 @@ type Legacy struct {
 	Mapping Mapping `yaml:"mapping"`
 }
 
-// LegacyCookie describes the session cookie as legacy sets it. A deletion only works when it repeats
-// name, domain and path, so name every variant that was ever in use.
+// LegacyCookie describes the session cookie as legacy sets it, and as it ever did: a deletion only works
+// when it repeats name, domain and path.
 type LegacyCookie struct {
 	// Its name. Default sessionid, as Django's.
 	Name string `yaml:"name"`
-	// Domains that it is or was set with (Domain=…), besides none. Default: none.
+	// Domains that it is set with (Domain=…), today's first, then every former one; "" is a cookie without
+	// a domain. Default [""].
 	Domains []string `yaml:"domains"`
-	// Paths that it is or was set with. Default ["/"].
+	// Paths that it is set with, today's first, then every former one. Default ["/"].
 	Paths []string `yaml:"paths"`
 	// Its SameSite: lax, strict or none. Default lax, as Django's.
 	SameSite string `yaml:"same_site"`
 	// Whether it has Secure. Default: yes when public.url is https.
 	Secure *bool `yaml:"secure"`
+	// How long a legacy session lives after it was last used, Django's SESSION_COOKIE_AGE. Counterparts are
+	// touched before half of it has passed. Default 14d.
+	Life Duration `yaml:"life"`
 }
 
 // Bridge is how Crossfade calls the legacy system's client package.
@@ -55,7 +59,10 @@ type Mapping struct {
 	File string `yaml:"file"`
 }
 
-func (c *LegacyCookie) defaults() { c.Name, c.Paths, c.SameSite = "sessionid", []string{"/"}, "lax" }
+func (c *LegacyCookie) defaults() { 
+	c.Name, c.SameSite, c.Life = "sessionid", "lax", 14*Day
+	c.Domains, c.Paths = []string{""}, []string{"/"}
+ }
 
 func (b *Bridge) defaults() { b.Timeout, b.RestoreBudget = seconds(2), 200 }
 
@@ -86,9 +93,12 @@ func (c *LegacyCookie) validate(k *check) {
 		k.fail("legacy.cookie.name", "rename it in the legacy application", "is one of Crossfade's own names")
 	}
 	for i, d := range c.Domains {
-		if d == "" || strings.ContainsAny(d, "/;, *:") {
+		if strings.ContainsAny(d, "/;, *:") {
 			k.fail(item("legacy.cookie.domains", i), "write it like shop.example.com", "%q is not a domain", d)
 		}
+	}
+	if len(c.Domains) == 0 {
+		k.fail("legacy.cookie.domains", `write [""] for a cookie without a domain`, "needs at least one entry")
 	}
 	if len(c.Paths) == 0 {
 		k.fail("legacy.cookie.paths", `write ["/"]`, "needs at least one path")
@@ -98,6 +108,7 @@ func (c *LegacyCookie) validate(k *check) {
 			k.fail(item("legacy.cookie.paths", i), `write it like "/"`, "%q is not a path", p)
 		}
 	}
+	k.within("legacy.cookie.life", c.Life, seconds(60), 400*Day)
 	k.oneOf("legacy.cookie.same_site", c.SameSite, "lax", "strict", "none")
 	if c.SameSite == "" {
 		c.SameSite = "lax"

@@ -12,7 +12,8 @@ type Rollout struct {
 	// The ladder that "crossfade rollout ramp" climbs: growing shares, the last one 100%. A stage is a share,
 	// or {share: 25%, approval: true}. Default [0.25%, 1%, 5%, 25%, 100%].
 	Stages []Stage `yaml:"stages"`
-	// Share of visitors who stay on legacy until the 100 % stage, to compare with. Default 0%.
+	// Share of visitors who stay on legacy until the 100 % stage, to compare with. 10% suits a site with many
+	// visitors; on a small one it only keeps people from the new system. Default 0%.
 	ControlSlice Share `yaml:"control_slice"`
 	// Subjects of employees: user ids as the identity platform gives them. A kill is rehearsed on them, and
 	// stages for employees treat them alone.

@@ -21,11 +21,13 @@ type Route struct {
 	// One upstream for all visitors, whichever system governs them; in place of legacy and new. It must
 	// understand both: a legacy application with the client package does.
 	Upstream string `yaml:"upstream"`
-	// Who may pass: guest (everybody) or authenticated. Default guest.
+	// Who may pass: guest (everybody) or authenticated. Default: authenticated on a route with channel
+	// native, guest elsewhere.
 	Require string `yaml:"require"`
 	// Page that a visitor who must log in is sent to. Default access.login.
 	Login string `yaml:"login"`
-	// Refuse with 401 and JSON instead of sending to a login page. Default false.
+	// Refuse with 401 and JSON instead of sending to a login page. Routes with channel native always do.
+	// Default false.
 	API bool `yaml:"api"`
 	// What is tried, in this order, when the session store cannot say what a token is worth. stale: the last
 	// answer, within session.cache.stale. legacy: back to legacy with the return ticket. guest: served as
@@ -37,6 +39,11 @@ type Route struct {
 	// An internal tool of the legacy application, Django's admin for instance. It keeps a legacy session of
 	// its own beside the visitor's new one. Must go to the legacy upstream. Default false.
 	Tools bool `yaml:"tools"`
+	// Let unsafe requests (POST and the like) of other sites through to the new system. For webhooks and
+	// payment notices, which prove themselves in another way. Default false: they are refused.
+	CrossSite bool `yaml:"cross_site"`
+	// Step of the funnel, 1 to 64, that a visitor reaches with a successful response here. Default: none.
+	Step int `yaml:"step"`
 }
 
 func (r *Route) defaults() { r.OnStoreDown = []string{"stale", "legacy", "guest"} }
@@ -72,6 +79,7 @@ func (r *Route) validate(k *check, path string) {
 		k.fail(join(path, "channel"), "say in access.native how apps are told from browsers", "no request counts as native")
 	}
 	k.oneOf(join(path, "require"), r.Require, "guest", "authenticated")
+	k.between(join(path, "step"), r.Step, 0, 64)
 	if r.Login != "" {
 		k.sitePath(join(path, "login"), r.Login)
 	}

@@ -25,20 +25,17 @@ func (Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) }
 // MarshalText hides the text from encoders.
 func (Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 
-// NewLogger writes to w, as text for people or as json for machines. Levels are debug, info, warn and
-// error; an empty level is info.
-func NewLogger(w io.Writer, level, format string) (*slog.Logger, error) {
-	var least slog.Level
-	if level != "" {
-		if err := least.UnmarshalText([]byte(level)); err != nil {
-			return nil, fmt.Errorf("log level %q: %w", level, err)
-		}
-	}
-	options := &slog.HandlerOptions{Level: least, ReplaceAttr: hide}
-	if format == "json" {
+// NewLogger writes to w what is at least as important as level, as text for people or as json for
+// machines. A [slog.LevelVar] as level can be turned while the logger is in use.
+func NewLogger(w io.Writer, level slog.Leveler, format string) (*slog.Logger, error) {
+	options := &slog.HandlerOptions{Level: level, ReplaceAttr: hide}
+	switch format {
+	case "json":
 		return slog.New(slog.NewJSONHandler(w, options)), nil
+	case "text", "":
+		return slog.New(slog.NewTextHandler(w, options)), nil
 	}
-	return slog.New(slog.NewTextHandler(w, options)), nil
+	return nil, fmt.Errorf("log format %q is not text or json", format)
 }
 
 // hide is the second net: whatever is logged under a name that only secrets have is taken out, even when

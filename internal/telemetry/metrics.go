@@ -13,19 +13,22 @@ import (
 // Metrics are all instruments of a process. Methods are safe for concurrent use, and take text that the
 // program chose, never text that a browser sent, except where it says so.
 type Metrics struct {
-	requests  *Timer
-	entries   *Counter
-	handovers *Counter
-	conflicts *Counter
-	lost      *Counter
-	resolved  *Counter
-	fallbacks *Counter
-	bridge    *Timer
-	shed      *Counter
-	left      *Counter
-	contexts  *Counter
-	calls     *Timer
-	meter     metric.Meter
+	requests   *Timer
+	entries    *Counter
+	handovers  *Counter
+	operations *Timer
+	conflicts  *Counter
+	lost       *Counter
+	events     *Counter
+	exposures  *Counter
+	steps      *Counter
+	bridge     *Timer
+	shed       *Counter
+	left       *Counter
+	undeclared *Counter
+	contexts   *Counter
+	calls      *Timer
+	meter      metric.Meter
 }
 
 func newMetrics(m metric.Meter) (*Metrics, error) {
@@ -36,26 +39,32 @@ func newMetrics(m metric.Meter) (*Metrics, error) {
 			"http.request.method", "url.scheme", "http.response.status_code", "http.route", "crossfade.system", "crossfade.arm"),
 		entries: k.counter("crossfade.visitors", "{visit}", "Entry requests by the system that governs and why.",
 			"crossfade.system", "crossfade.reason"),
-		handovers: k.counter("crossfade.handovers", "{handover}", "What became of visitors whose system changed, or should have.",
+		handovers: k.counter("crossfade.handovers", "{verdict}", "What became of sessions at entry requests, and why.",
 			"crossfade.outcome", "crossfade.reason"),
-		conflicts: k.counter("crossfade.cookie.conflicts", "{conflict}", "Requests with more than one value of one of the session cookies.",
-			"crossfade.cookie"),
+		operations: k.timer("crossfade.handover.operation.duration", "Duration of what a handover asks of the bridge and the session store.",
+			"crossfade.operation", "crossfade.outcome"),
+		conflicts: k.counter("crossfade.cookie.conflicts", "{conflict}", "Requests with session cookies that contradict each other.",
+			"crossfade.kind"),
 		lost: k.counter("crossfade.logins.lost", "{login}", "Visitors who were logged in and are guests now, without having logged out.",
-			"crossfade.arm", "crossfade.reason"),
-		resolved: k.counter("crossfade.tokens", "{token}", "Presented session tokens by what they were worth.",
-			"crossfade.worth"),
-		fallbacks: k.counter("crossfade.fallbacks", "{request}", "Requests on which a route's failure policy was used.",
-			"http.route", "crossfade.policy"),
+			"crossfade.arm"),
+		events: k.counter("crossfade.events", "{event}", "What the edge refused or noticed, by name.",
+			"crossfade.event"),
+		exposures: k.counter("crossfade.exposures", "{visitor}", "Visitors who met the rollout for the first time in its epoch.",
+			"crossfade.arm", "crossfade.confirmed"),
+		steps: k.counter("crossfade.steps", "{visitor}", "Visitors who reached a step of the funnel for the first time.",
+			"crossfade.step", "crossfade.arm"),
 		bridge: k.timer("crossfade.bridge.call.duration", "Duration of calls to the legacy bridge.",
 			"crossfade.method", "crossfade.outcome"),
-		shed: k.counter("crossfade.bridge.shed", "{call}", "Bridge calls that were not made, because of the breaker or the budget.",
+		shed: k.counter("crossfade.bridge.shed", "{call}", "Bridge calls that were not made.",
 			"crossfade.method", "crossfade.reason"),
 		left: k.counter("crossfade.bridge.left_behind", "{value}", "Session values that could not cross, by key and reason.",
 			"crossfade.key", "crossfade.reason"),
+		undeclared: k.counter("crossfade.mapping.undeclared", "{value}", "Session values that crossed, or stayed, without a rule of the mapping.",
+			"crossfade.key"),
 		contexts: k.counter("crossfade.contexts.refused", "{context}", "Contexts that were presented to the session API and refused.",
 			"crossfade.reason"),
 		calls: k.timer("crossfade.api.call.duration", "Duration of calls of the session and admin API.",
-			"rpc.method", "rpc.code", "crossfade.client"),
+			"rpc.service", "rpc.method", "http.response.status_code"),
 	}
 	if k.err != nil {
 		return nil, fmt.Errorf("make the instruments: %w", k.err)
@@ -81,20 +90,30 @@ func (m *Metrics) Served(r Request, d time.Duration) {
 // Entry counts an entry request by the system that governs it, and the rollout's reason.
 func (m *Metrics) Entry(system, reason string) { m.entries.add(1, values{system, reason}) }
 
-// Handover counts what became of a visitor who was to change systems.
+// Handover counts what became of a session at a request where systems may change.
 func (m *Metrics) Handover(outcome, reason string) { m.handovers.add(1, values{outcome, reason}) }
 
-// CookieConflict counts a request with several values of one cookie; cookie is our name for it.
-func (m *Metrics) CookieConflict(cookie string) { m.conflicts.add(1, values{cookie}) }
+// Operation records one thing that a handover asked of the bridge or the session store.
+func (m *Metrics) Operation(name, outcome string, d time.Duration) {
+	m.operations.record(d, values{name, outcome})
+}
+
+// CookieConflict counts a request whose session cookies contradict each other.
+func (m *Metrics) CookieConflict(kind string) { m.conflicts.add(1, values{kind}) }
 
 // LostLogin counts a visitor who was logged in and is not any more, by the arm that it happened in.
-func (m *Metrics) LostLogin(arm, reason string) { m.lost.add(1, values{arm, reason}) }
+func (m *Metrics) LostLogin(arm string) { m.lost.add(1, values{arm}) }
 
-// Token counts a presented token by its worth.
-func (m *Metrics) Token(worth string) { m.resolved.add(1, values{worth}) }
+// Event counts what has a name and no other property.
+func (m *Metrics) Event(name string) { m.events.add(1, values{name}) }
 
-// Fallback counts a request that was served by its route's failure policy.
-func (m *Metrics) Fallback(route, policy string) { m.fallbacks.add(1, values{route, policy}) }
+// Exposure counts a visitor's first meeting with the rollout, and once more when it is confirmed.
+func (m *Metrics) Exposure(arm string, confirmed bool) {
+	m.exposures.add(1, values{arm, strconv.FormatBool(confirmed)})
+}
+
+// Step counts a visitor's first arrival at a step of the funnel.
+func (m *Metrics) Step(step uint8, arm string) { m.steps.add(1, values{strconv.Itoa(int(step)), arm}) }
 
 // BridgeCall records one finished call of the bridge.
 func (m *Metrics) BridgeCall(method, outcome string, d time.Duration) {
@@ -108,12 +127,15 @@ func (m *Metrics) BridgeShed(method, reason string) { m.shed.add(1, values{metho
 // the bound of series new ones count together.
 func (m *Metrics) LeftBehind(key, reason string) { m.left.add(1, values{key, reason}) }
 
+// Undeclared counts a session value that no rule of the mapping is about. Keys are bounded as above.
+func (m *Metrics) Undeclared(key string) { m.undeclared.add(1, values{key}) }
+
 // ContextRefused counts a context that was presented and not believed.
 func (m *Metrics) ContextRefused(reason string) { m.contexts.add(1, values{reason}) }
 
-// Call records one finished API call. Procedure is the method's name, code a fault code or "ok".
-func (m *Metrics) Call(procedure, code, client string, d time.Duration) {
-	m.calls.record(d, values{procedure, code, client})
+// Call records one finished API call by the HTTP status that it was answered with.
+func (m *Metrics) Call(service, method string, code int, d time.Duration) {
+	m.calls.record(d, values{service, method, status(code)})
 }
 
 // Gauge publishes a number that is read when somebody scrapes; read must be cheap and safe for

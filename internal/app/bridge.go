@@ -1,0 +1,36 @@
+package app
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+
+	"crossfade.dev/crossfade/internal/config"
+	"crossfade.dev/crossfade/internal/keyring"
+	"crossfade.dev/crossfade/legacy/httpbridge"
+)
+
+// newBridge makes calls look as if they came through the edge: with the site's own Host, which Django
+// checks, and the scheme that browsers use, so that a site which insists on https answers them.
+func (a *App) newBridge(cfg *config.Config, secrets []keyring.Secret) (*httpbridge.Bridge, error) {
+	header := http.Header{}
+	header.Set("X-Forwarded-Proto", "http")
+	if cfg.Public.Secure() {
+		header.Set("X-Forwarded-Proto", "https")
+	}
+	host := ""
+	if public, err := url.Parse(cfg.Public.URL); err == nil {
+		host = public.Host
+	}
+	return httpbridge.New(httpbridge.Config{
+		URL:     strings.TrimSuffix(strings.TrimSuffix(cfg.Legacy.Bridge.URL, "/"), config.BridgePath),
+		Host:    host,
+		KeyID:   int(secrets[0].ID),
+		Secret:  secrets[0].Bytes,
+		Timeout: cfg.Legacy.Bridge.Timeout.D(),
+		Header:  header,
+		Clock:   a.opts.Clock,
+		Rand:    a.opts.Rand,
+		Observe: bridgeCall(a.telemetry.Metrics),
+	})
+}
