@@ -14,11 +14,14 @@ import (
 type address struct {
 	role    Role
 	id      session.ID         // zero: none, a new session is wanted
+	fresh   bool               // the caller said so: an id of zeros
 	context *contextjwt.Claims // nil if none was presented
 }
 
 // address reads a selector. For a service the context decides; legacy and admin name any session, and a
-// context that comes along only tells on whose request.
+// context that comes along only tells on whose request. They ask for a new session with an empty selector
+// or, in a request whose context names a session (one that this request has just ended), with an id of
+// zeros and that context: the edge honours only a handoff that names what the context named.
 func (a *API) address(ctx context.Context, c *knownClient, sel *sessionv1.Selector) (address, error) {
 	out := address{role: c.role}
 	var lineage session.Lineage
@@ -27,6 +30,7 @@ func (a *API) address(ctx context.Context, c *knownClient, sel *sessionv1.Select
 		if out.id, err = session.ParseID(s); err != nil {
 			return address{}, fault.Wrap(err, fault.Invalid, "session id %.40q is malformed", s)
 		}
+		out.fresh = out.id.IsZero()
 	}
 	if s := sel.GetLineage(); s != "" {
 		if lineage, err = session.ParseLineage(s); err != nil {
@@ -54,7 +58,7 @@ func (d address) proven(lineage session.Lineage) (address, error) {
 			WithHint("send the request's header %s as session.context", contextjwt.Header)
 	}
 	sid := session.ID(d.context.Session)
-	if (!d.id.IsZero() && d.id != sid) || (!lineage.IsZero() && lineage != session.Lineage(d.context.Lineage)) {
+	if d.fresh || (!d.id.IsZero() && d.id != sid) || (!lineage.IsZero() && lineage != session.Lineage(d.context.Lineage)) {
 		return address{}, fault.New(fault.Denied, "the context is not that session's").
 			WithHint("send the context alone")
 	}
@@ -76,7 +80,7 @@ func (a *API) named(ctx context.Context, d address, lineage session.Lineage) (ad
 			return address{}, err
 		}
 		d.id = s.ID
-	case d.context != nil:
+	case d.context != nil && !d.fresh:
 		d.id = session.ID(d.context.Session)
 	}
 	return d, nil

@@ -70,7 +70,7 @@ func newHarness(t *testing.T, real ...func(h *harness) sessionapi.Manager) *harn
 		m = real[0](h)
 	}
 	api, err := sessionapi.New(sessionapi.Config{
-		Manager: m, Ring: h.ring, Signer: h.signer, Clients: clients, Clock: h.clock.Now, Rand: rand.Reader,
+		Manager: m, Ring: h.ring, Signer: h.signer, Clients: clients, Clock: h.clock.Now,
 		Log: slog.New(slog.NewTextHandler(h.log, nil)),
 	})
 	if err != nil {

@@ -8,6 +8,7 @@ package sessionapi
 
 import (
 	"context"
+	"crypto/rand"
 	"io"
 	"log/slog"
 	"net/http"
@@ -55,7 +56,7 @@ type Config struct {
 	Clients []Client
 	Clock   func() time.Time
 	Log     *slog.Logger
-	Rand    io.Reader     // of the ids under which failures are logged
+	Rand    io.Reader     // of the ids under which failures are logged; nil: crypto/rand.Reader
 	Timeout time.Duration // 0: DefaultTimeout
 	// Leeway is for how long after its expiry a context still proves a session here, 0: DefaultLeeway. A
 	// request may take longer than a context lives before it writes; whether the session itself is alive
@@ -80,6 +81,9 @@ func New(cfg Config) (*API, error) {
 	}
 	if cfg.Leeway <= 0 {
 		cfg.Leeway = DefaultLeeway
+	}
+	if cfg.Rand == nil {
+		cfg.Rand = rand.Reader
 	}
 	clients, err := checkClients(cfg.Clients)
 	if err != nil {

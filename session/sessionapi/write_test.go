@@ -107,6 +107,27 @@ func TestAPI_Patch(t *testing.T) {
 		_, err = patch(adminSecret, &sessionv1.PatchRequest{Set: set("a", "1")})
 		wantCode(t, err, connect.CodePermissionDenied)
 	})
+	t.Run("after a logout in the same request, the new guest's handoff names the session that the context named", func(t *testing.T) {
+		c := claims
+		c.Audience = "django"
+		sel := &sessionv1.Selector{Id: session.ID{}.String(), Context: h.sign(c)}
+		got, err := patch(legacySecret, &sessionv1.PatchRequest{Session: sel, Set: set("notice", `"bye"`)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if o := h.open(got.GetHandoff()); o.From != s.ID {
+			t.Fatalf("handoff %+v", o)
+		}
+		if p := h.manager.patch; p.Guest == nil || p.ID == s.ID || p.Guest.Visitor != s.Visitor {
+			t.Fatalf("%+v", p)
+		}
+		login, err := h.as(legacySecret).Upgrade(t.Context(), &sessionv1.UpgradeRequest{Session: sel, Subject: "43"})
+		if err != nil || h.open(login.GetHandoff()).From != s.ID || !h.manager.upgrade.ID.IsZero() {
+			t.Fatal(err, h.manager.upgrade)
+		}
+		_, err = patch(shopSecret, &sessionv1.PatchRequest{Session: &sessionv1.Selector{Id: sel.GetId(), Context: h.sign(claims)}, Set: set("a", "1")})
+		wantCode(t, err, connect.CodePermissionDenied)
+	})
 	t.Run("what is not JSON, or out of range, is refused", func(t *testing.T) {
 		for _, in := range []*sessionv1.PatchRequest{
 			{Session: withID(s.ID), Set: set("a", "text")},
