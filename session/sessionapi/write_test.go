@@ -69,6 +69,7 @@ func TestAPI_Patch(t *testing.T) {
 			_, err := patch(secret, &sessionv1.PatchRequest{Session: withContext(h.sign(ro)), Set: set("a", "1")})
 			wantCode(t, err, connect.CodeFailedPrecondition)
 		}
+		ro.Audience = "django"
 		_, err := h.as(legacySecret).Upgrade(t.Context(), &sessionv1.UpgradeRequest{Session: withContext(h.sign(ro)), Subject: "42"})
 		wantCode(t, err, connect.CodeFailedPrecondition)
 	})
