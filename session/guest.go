@@ -151,6 +151,14 @@ func (m *Manager) find(ctx context.Context, id ID, guest *GuestProof) (found, er
 	return found{guest: &p}, nil
 }
 
+// blank reports whether nothing in memory speaks against a guest's first write: no record, no end, no mark.
+// Only the store knows for certain.
+func (m *Manager) blank(p GuestProof) bool {
+	e, ok := m.records.get(p.ID)
+	return !(ok && (e.rec != nil || e.ended)) && p.Born >= m.marks.against("") && p.Born <= m.marks.current() &&
+		m.now().Before(p.ExpiresAt)
+}
+
 // findLate lets who lost the race of a guest's first write go on with the winner's record, as long as the
 // guest token still proves it.
 func (m *Manager) findLate(ctx context.Context, rec *Record, guest *GuestProof) (found, error) {

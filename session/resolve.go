@@ -236,7 +236,7 @@ func (m *Manager) notice(rec *Record, now time.Time, current bool) *Record {
 	if !first && now.Sub(rec.LastSeen) < touchEvery(rec.Idle) {
 		return rec
 	}
-	t := Touch{ID: rec.ID, Seen: now}
+	t := Touch{ID: rec.ID, Since: now, Seen: now}
 	if first {
 		t.Used, t.Secret = now, rec.Secret
 	}

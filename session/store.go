@@ -50,7 +50,7 @@ type Store interface {
 	// Commit carries the operations out in order, atomically, and answers when they are durable.
 	Commit(ctx context.Context, ops ...Op) (Result, error)
 	// Touch merges activity into live and moving records: LastSeen only ever grows, First and Used are
-	// set only when they are zero, a record whose idle deadline had passed at Seen is left alone, and so
+	// set only when they are zero, a record whose idle deadline had passed at Since is left alone, and so
 	// is every other field and the version. A touch for a secret that is not current sets only LastSeen
 	// and First. Keys likewise have Presented set once. Records and keys that are gone are skipped.
 	Touch(ctx context.Context, touches []Touch, keys []KeyTouch) error
@@ -72,9 +72,11 @@ type Marks struct {
 	Subjects map[string]Mark
 }
 
-// Touch is activity that was seen on a session.
+// Touch is activity that was seen on a session: from Since on, each time before the deadline that the time
+// before it gave, and last at Seen.
 type Touch struct {
 	ID     ID
+	Since  time.Time
 	Seen   time.Time
 	Used   time.Time  // first presentation of Secret; zero: nothing to say
 	Secret SecretHash // with Used

@@ -46,6 +46,9 @@ func mergeTouch(old, t Touch) Touch {
 	if old.Seen.After(t.Seen) {
 		t.Seen = old.Seen
 	}
+	if old.Since.Before(t.Since) {
+		t.Since = old.Since
+	}
 	if t.Used.IsZero() || (!old.Used.IsZero() && old.Secret == t.Secret) {
 		if !old.Used.IsZero() {
 			t.Used, t.Secret = old.Used, old.Secret
@@ -85,7 +88,7 @@ func (q *touches) applyKey(k *Key) {
 
 // touch merges activity into a record that the caller owns, by the rules of [Store.Touch].
 func (r *Record) touch(t Touch) {
-	if r.State > StateMoving || !t.Seen.Before(r.LastSeen.Add(r.Idle)) {
+	if r.State > StateMoving || !t.Since.Before(r.LastSeen.Add(r.Idle)) {
 		return
 	}
 	if t.Seen.After(r.LastSeen) {

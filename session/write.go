@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"crossfade.dev/crossfade/internal/fault"
@@ -46,6 +47,12 @@ func (m *Manager) addressed(ctx context.Context, id ID, l Lineage, guest *GuestP
 }
 
 func (m *Manager) patchOnce(ctx context.Context, id ID, p Patch) (Patched, error) {
+	if p.Guest != nil && m.blank(*p.Guest) {
+		// Most first writes are just that: the insert itself finds out, without a read before it.
+		if out, err := m.firstWrite(ctx, p, *p.Guest); !errors.Is(err, ErrConflict) {
+			return out, err
+		}
+	}
 	f, err := m.find(ctx, id, p.Guest)
 	if err != nil {
 		return Patched{}, err

@@ -31,9 +31,9 @@ func (s *Store) Touch(ctx context.Context, touches []session.Touch, keys []sessi
 func (t *tx) touch(touch session.Touch) error {
 	var err error
 	if touch.Used.IsZero() {
-		_, err = t.exec(stTouch, ms(touch.Seen), touch.ID[:])
+		_, err = t.exec(stTouch, ms(touch.Seen), touch.ID[:], ms(touch.Since))
 	} else {
-		_, err = t.exec(stTouchFirst, ms(touch.Seen), ms(touch.Used), touch.Secret[:], touch.ID[:])
+		_, err = t.exec(stTouchFirst, ms(touch.Seen), ms(touch.Used), touch.Secret[:], touch.ID[:], ms(touch.Since))
 	}
 	if err == nil && touch.Unseal {
 		_, err = t.exec(stTouchUnseal, touch.ID[:])

@@ -96,10 +96,10 @@ var statementText = [statementCount]string{
 	stAttempts:  `UPDATE outbox SET attempts = attempts + 1, cause = ? WHERE id = ? RETURNING attempts`,
 	stFail:      `UPDATE outbox SET next = ? WHERE id = ?`,
 
-	stTouch: `UPDATE sessions SET seen = max(seen, ?1) WHERE id = ?2 AND state < 3 AND seen + idle > ?1`,
+	stTouch: `UPDATE sessions SET seen = max(seen, ?1) WHERE id = ?2 AND state < 3 AND seen + idle > ?3`,
 	stTouchFirst: `UPDATE sessions SET seen = max(seen, ?1), first = CASE first WHEN 0 THEN ?2 ELSE first END,
 		used = CASE WHEN used = 0 AND secret = ?3 THEN ?2 ELSE used END
-		WHERE id = ?4 AND state < 3 AND seen + idle > ?1`,
+		WHERE id = ?4 AND state < 3 AND seen + idle > ?5`,
 	stTouchUnseal: `UPDATE sessions SET sealed = NULL WHERE id = ? AND state < 3`,
 	stTouchKey:    `UPDATE legacy_keys SET presented = ? WHERE hash = ? AND presented = 0`,
 
