@@ -36,7 +36,7 @@ const DefaultTimeout = 2 * time.Second
 
 // Config is what a client needs. API, Name and Secret are required.
 type Config struct {
-	API    string // Crossfade's internal listener, e.g. http://crossfade:9400
+	API    string // Crossfade's internal listener, e.g. http://crossfade:8081
 	Name   string // this service's name: that of its upstream and of its API client in Crossfade's configuration
 	Secret string // of that API client
 	// Timeout bounds one call of the API; 0: DefaultTimeout.
@@ -67,7 +67,7 @@ func New(cfg Config) (*Client, error) {
 	api, err := url.Parse(cfg.API)
 	switch {
 	case err != nil || api.Host == "" || (api.Scheme != "http" && api.Scheme != "https"):
-		return nil, errorf("API %q is not an http or https address; it is Crossfade's internal listener, like http://crossfade:9400", cfg.API)
+		return nil, errorf("API %q is not an http or https address; it is Crossfade's internal listener, like http://crossfade:8081", cfg.API)
 	case cfg.Name == "":
 		return nil, errorf("Name is missing; it is the name of this service's upstream in Crossfade's configuration")
 	case cfg.Secret == "":

@@ -15,7 +15,7 @@ func Example() {
 	// In production:
 	//
 	//	crossfade, err := client.New(client.Config{
-	//		API:    "http://crossfade:9400",
+	//		API:    "http://crossfade:8081",
 	//		Name:   "storefront",
 	//		Secret: os.Getenv("CROSSFADE_SECRET"),
 	//	})
