@@ -173,7 +173,7 @@ func (c *crossing) conclude(ctx context.Context, plan handover.Plan) {
 		v.issued = &c.exchanged.Issued
 		v.session = v.issued.Session
 	case handover.LegacyPassed:
-		v.key, v.ret = c.key, c.returning(ctx, plan)
+		v.key = c.key
 	case handover.LegacyRestored:
 		v.key, v.expires = c.claim.Key, expiry(c.claim.Session)
 		if v.key == "" && held != nil { // moved earlier; the bridge could not be asked to bring it back
@@ -181,6 +181,9 @@ func (c *crossing) conclude(ctx context.Context, plan handover.Plan) {
 		}
 	case handover.LegacyTicket:
 		v.key, v.expires = c.p.ticket.Key, c.p.ticket.Expires
+	}
+	if plan.Return && v.key != "" {
+		v.ret = c.returning(ctx, v.key)
 	}
 	if plan.Guest {
 		issued := c.p.e.deps.Sessions.NewGuest(c.p.visitor.ID)
@@ -220,11 +223,13 @@ func (c *crossing) login(v *verdict) (known, in bool) {
 // On the wire it is to be "-"; contextjwt writes it once its ID has that spelling.
 var freeToReturn = [16]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
 
-// returning is claim "ret": the lineage that may return with this key, if the plan allows it and the key
-// still proves it.
-func (c *crossing) returning(ctx context.Context, plan handover.Plan) (ret [16]byte) {
-	if !plan.Return || !c.p.standing.started {
+// returning is claim "ret": the lineage that may return with this key, if the key still proves it.
+func (c *crossing) returning(ctx context.Context, key string) (ret [16]byte) {
+	if !c.p.standing.started {
 		return ret
+	}
+	if key != c.key {
+		c.key, c.succession = key, nil
 	}
 	s, err := c.ask(ctx)
 	switch {

@@ -177,6 +177,7 @@ func (p *passage) rejudge(ctx context.Context, key string) (stays bool) {
 		p.stayLegacy()
 		return true
 	case handover.LookMine, handover.LookUnstamped:
+		c.visit.Look = handover.LookMine // stamped or not: it was made for this browser in this very response
 		if c.visit.Token == handover.TokenAuth {
 			// A login in this very response supersedes the one before.
 			c.visit.Token = handover.TokenNone
