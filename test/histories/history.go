@@ -137,7 +137,10 @@ func (h *History) check(t *rapid.T, b *browser, q Request, r Response) {
 	where := fmt.Sprintf("%s %s (entry %v) as %q on %s; killed %v, bridge down %v, answers lost %v, store down %v",
 		b.name, q.Path, q.Entry, r.User, r.System, h.killed, h.bridge, h.answers, h.store)
 	if r.Status >= 500 {
-		t.Fatalf("I7: status %d: %s", r.Status, where)
+		t.Fatalf("I7: status %d: %s: %s", r.Status, where, r.Body)
+	}
+	if r.Status >= 400 {
+		return // refused with a reason, and nothing was changed: she tries again
 	}
 	if r.User == "" && b.unconfirmed && h.store {
 		return
@@ -274,7 +277,7 @@ func (h *History) ended(which func(*stolen) bool) {
 
 func (h *History) ramp(t *rapid.T) {
 	next := rapid.SampledFrom([]int{10, 50, 100}).Draw(t, "share")
-	if next > h.share {
+	if next > h.share && !h.killed {
 		h.share = next
 		h.site.Ramp(next)
 	}

@@ -109,6 +109,7 @@ func (a *application) serveNew(w http.ResponseWriter, r *http.Request, s stateme
 			return
 		}
 		a.hand(w, id, p.Replace)
+		answer(w, greeting{User: s.Subject, System: "new"})
 	case "/login":
 		a.loginNew(w, r, s, id, guest, visitor)
 	case "/logout":

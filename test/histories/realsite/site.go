@@ -2,22 +2,22 @@ package realsite
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"io"
 	"log/slog"
+	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"path/filepath"
 	"strings"
-	"testing"
 	"time"
 
 	"crossfade.dev/crossfade/edge"
 	"crossfade.dev/crossfade/internal/contextjwt"
 	"crossfade.dev/crossfade/internal/keyring"
 	"crossfade.dev/crossfade/internal/testenv"
+	"crossfade.dev/crossfade/legacy/mapping"
 	"crossfade.dev/crossfade/rollout"
 	"crossfade.dev/crossfade/session"
 	"crossfade.dev/crossfade/session/sqlstore"
@@ -26,7 +26,7 @@ import (
 
 // Site implements [histories.Site].
 type Site struct {
-	t        testing.TB
+	t        fatal
 	clock    *testenv.Clock
 	legacy   *legacySite
 	store    *failingStore
@@ -36,28 +36,41 @@ type Site struct {
 	rollout  rollout.Rollout
 	version  uint64
 	snapshot *rollout.Snapshot
+	close    func()
 }
+
+// Close ends it.
+func (s *Site) Close() { s.close() }
 
 var _ histories.Site = (*Site)(nil)
 
-// New opens a site on a database of its own.
-func New(t testing.TB, dir string) *Site {
+// fatal is what a site needs of a test: rapid's T has it too.
+type fatal interface {
+	Helper()
+	Fatal(...any)
+}
+
+// New opens a site on a database of its own in dir.
+func New(t fatal, dir string) *Site {
 	t.Helper()
 	s := &Site{t: t, clock: testenv.NewClock()}
 	s.legacy = newLegacySite(s.clock.Now)
-	ring, err := keyring.New(rand.Reader, keyring.Secret{ID: 1, Bytes: []byte("a secret of at least thirty-two bytes")})
+	random := rand.NewChaCha8([32]byte{1}) // the same history is the same run
+	ring, err := keyring.New(random, keyring.Secret{ID: 1, Bytes: []byte("a secret of at least thirty-two bytes")})
 	must(t, err)
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
-	opened, err := sqlstore.Open(context.Background(), sqlstore.Config{Path: filepath.Join(dir, "session.db")})
+	opened, err := sqlstore.Open(context.Background(), sqlstore.Config{Path: filepath.Join(dir, "session.db"), Readers: 1}, log)
 	must(t, err)
 	s.store = &failingStore{Store: opened}
-	s.sessions, err = session.New(session.Config{}, s.store, ring, s.clock.Now, rand.Reader, log)
+	s.sessions, err = session.New(session.Config{}, s.store, ring, s.clock.Now, random, log)
 	must(t, err)
 	s.app = &application{site: s.legacy, sessions: s.sessions, ring: ring, now: s.clock.Now}
 	s.rollout, err = rollout.NewDraft(rollout.Sessions, "control", rollout.DefaultLadder(), 0)
 	must(t, err)
 	s.publish()
 	contexts, err := contextjwt.NewSigner(contextjwt.SignerConfig{Ring: ring, Clock: s.clock.Now})
+	must(t, err)
+	crosses, err := mapping.New(mapping.File{})
 	must(t, err)
 	public, _ := url.Parse("http://localhost")
 	upstream, _ := url.Parse("http://127.0.0.1:1")
@@ -66,39 +79,26 @@ func New(t testing.TB, dir string) *Site {
 		Upstreams: []edge.Upstream{
 			{Name: "legacy", URL: upstream, Trusted: true}, {Name: "new", URL: upstream, Trusted: true}},
 		Routes: []edge.Route{{Path: "/", Legacy: "legacy", New: "new"}},
-		Legacy: edge.Legacy{Upstream: "legacy", Cookie: edge.LegacyCookie{Name: legacyCookie}},
+		// Only the clock of the history counts: a busy machine must not look like a hung store.
+		Handover: edge.Handover{KillDeadline: time.Minute, StoreDeadline: time.Minute, BridgeDeadline: time.Minute},
+		Legacy:   edge.Legacy{Upstream: "legacy", Cookie: edge.LegacyCookie{Name: legacyCookie}},
 	}, edge.Deps{
-		Sessions: s.sessions, Bridge: s.legacy, Mapping: everything{}, Contexts: contexts, Ring: ring,
+		Sessions: s.sessions, Bridge: s.legacy, Mapping: crosses, Contexts: contexts, Ring: ring,
 		Snapshot: func() *rollout.Snapshot { return s.snapshot.Refreshed(s.clock.Now()) },
-		Clock:    s.clock.Now, Rand: rand.Reader, Log: log,
+		Clock:    s.clock.Now, Rand: random, Log: log,
 		Transport: func(edge.Upstream) http.RoundTripper { return s.app },
 	})
 	must(t, err)
 	s.edge = e
-	t.Cleanup(func() { opened.Close() })
+	s.close = func() { e.Close(); opened.Close() }
 	return s
 }
 
-func must(t testing.TB, err error) {
+func must(t fatal, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
 	}
-}
-
-// everything crosses.
-type everything struct{}
-
-func (everything) ToNew(data map[string]json.RawMessage) (map[string]json.RawMessage, error) {
-	return data, nil
-}
-
-func (everything) ToLegacy(attributes map[string]session.Attribute) (map[string]json.RawMessage, error) {
-	out := make(map[string]json.RawMessage, len(attributes))
-	for k, a := range attributes {
-		out[k] = a.Value
-	}
-	return out, nil
 }
 
 func (s *Site) publish() {
@@ -157,7 +157,7 @@ func (s *Site) Ramp(percent int) {
 		s.rollout, err = s.rollout.Start(rollout.Settings{}, "salt", "history")
 		must(s.t, err)
 	}
-	if s.rollout.Killed == rollout.NotKilled {
+	if s.rollout.Killed == "" && rollout.Millionths(percent)*10_000 > s.rollout.Treatment {
 		s.rollout, err = s.rollout.Ramp(rollout.Millionths(percent)*10_000, "history")
 		must(s.t, err)
 	}
@@ -169,7 +169,7 @@ func (s *Site) Kill(on bool) {
 	var err error
 	if on {
 		s.rollout, err = s.rollout.Kill(rollout.KillEverybody, "history")
-	} else {
+	} else if s.rollout.Killed != "" {
 		s.rollout, err = s.rollout.Lift("")
 	}
 	must(s.t, err)
