@@ -59,10 +59,10 @@ type Mapping struct {
 	File string `yaml:"file"`
 }
 
-func (c *LegacyCookie) defaults() { 
+func (c *LegacyCookie) defaults() {
 	c.Name, c.SameSite, c.Life = "sessionid", "lax", 14*Day
 	c.Domains, c.Paths = []string{""}, []string{"/"}
- }
+}
 
 func (b *Bridge) defaults() { b.Timeout, b.RestoreBudget = seconds(2), 200 }
 

@@ -336,10 +336,17 @@ func TestInit(t *testing.T) {
 		w := newWorld(t)
 		w.ok("init", "--public", "http://localhost:8088")
 		out := w.ok("init", "--django")
-		for _, want := range []string{`"API": "http://127.0.0.1:8081"`, `"NAME": "django"`, filepath.Join("secrets", "bridge-1"), "http://localhost:8088", "crossfade.django.middleware.SessionMiddleware"} {
+		for _, want := range []string{`"API": "http://127.0.0.1:8081"`, `"NAME": "django"`, filepath.Join(w.dir, "secrets", "bridge-1"), `"localhost", "127.0.0.1"]`, "crossfade.django.middleware.SessionMiddleware"} {
 			if !strings.Contains(out, want) {
 				t.Errorf("lacks %s", want)
 			}
+		}
+	})
+	t.Run("a site by https tells Django that it is", func(t *testing.T) {
+		w := newWorld(t)
+		w.ok("init", "--public", "https://shop.example.com")
+		if out := w.ok("init", "--django"); !strings.Contains(out, `[*ALLOWED_HOSTS, "shop.example.com"]`+"\nSECURE_PROXY_SSL_HEADER") {
+			t.Error(out)
 		}
 	})
 }

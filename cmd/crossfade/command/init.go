@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -113,30 +114,48 @@ func writeNew(path, text string, mode os.FileMode) error {
 	return nil
 }
 
+// djangoLines is what the template is filled with.
+type djangoLines struct {
+	API, Name, Secret, Bridge string
+	Hosts                     []string
+	Secure                    bool
+}
+
+// printDjango fills the lines from the configuration, or from what init would write.
 func (p *program) printDjango() error {
-	data := struct{ API, Name, Secret, Bridge, Public string }{
-		API: defaultServer, Name: "django", Secret: absolute("secrets/django"), Bridge: absolute("secrets/bridge-1"),
-		Public: "http://localhost:8080",
-	}
-	if c, err := config.Load(p.config); err == nil {
-		data.API, data.Name, data.Public = "http://"+reachable(c.Internal.Listen), c.Legacy.Upstream, c.Public.URL
-		for _, client := range c.Clients {
-			if client.Name == data.Name && client.Secret.File != "" {
-				data.Secret = absolute(client.Secret.File)
-			}
-		}
-		if file := c.Legacy.Bridge.Secrets[0].File; file != "" {
-			data.Bridge = absolute(file)
-		}
-	} else if fault.CodeOf(err) != fault.NotFound {
+	lines := djangoLines{API: defaultServer, Name: "django", Hosts: []string{"localhost", "127.0.0.1"},
+		Secret: absolute("secrets/django"), Bridge: absolute("secrets/bridge-1")}
+	c, err := config.Load(p.config)
+	switch {
+	case err == nil:
+		lines.from(c)
+	case fault.CodeOf(err) != fault.NotFound:
 		return err
 	}
 	var b strings.Builder
-	if err := template.Must(template.New("django").Parse(djangoTemplate)).Execute(&b, data); err != nil {
+	if err := template.Must(template.New("django").Parse(djangoTemplate)).Execute(&b, lines); err != nil {
 		return fault.Wrap(err, fault.Internal, "cannot print the lines")
 	}
 	fmt.Fprint(p.Out, b.String())
 	return nil
+}
+
+func (l *djangoLines) from(c *config.Config) {
+	l.API, l.Name, l.Secure = "http://"+reachable(c.Internal.Listen), c.Legacy.Upstream, c.Public.Secure()
+	if u, err := url.Parse(c.Public.URL); err == nil && u.Hostname() != "localhost" {
+		l.Hosts = []string{u.Hostname()}
+	}
+	for _, client := range c.Clients {
+		if client.Role == config.RoleLegacy && client.Secret.File != "" {
+			l.Name, l.Secret = client.Name, absolute(client.Secret.File)
+			if u, ok := c.Upstreams[client.Name]; ok {
+				l.Name = u.Audience
+			}
+		}
+	}
+	if file := c.Legacy.Bridge.Secrets[0].File; file != "" {
+		l.Bridge = absolute(file)
+	}
 }
 
 func absolute(path string) string {

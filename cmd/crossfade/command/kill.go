@@ -31,8 +31,12 @@ no second person, and nothing but the edge has to work.
 		}
 		return p.answer(out, func(w io.Writer) {
 			changed(w, out.Rollout)
-			if out.InForceMicros > 0 {
-				fmt.Fprintf(w, "in force at every edge after %s\n", time.Duration(out.InForceMicros)*time.Microsecond)
+			force := time.Duration(out.InForceMicros) * time.Microsecond
+			switch {
+			case out.Outstanding > 0:
+				fmt.Fprintf(w, "NOT in force everywhere: %d edges have not obeyed after %s\n", out.Outstanding, force)
+			case force > 0:
+				fmt.Fprintf(w, "in force at every edge after %s\n", force)
 			}
 		})
 	})

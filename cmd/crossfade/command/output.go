@@ -47,25 +47,29 @@ func (p *program) answerJSON(v any) error {
 
 // table aligns rows; the first is the head.
 func table(w io.Writer, rows ...[]string) {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	var b bytes.Buffer
+	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	for _, row := range rows {
 		for i, cell := range row {
 			row[i] = oneLine(cell)
 		}
 		fmt.Fprintln(t, strings.Join(row, "\t"))
 	}
-	_ = t.Flush() // the writer below reports its own errors
+	_ = t.Flush() // a buffer takes everything
+	for line := range strings.Lines(b.String()) {
+		fmt.Fprintln(w, strings.TrimRight(line, " \n")) // the last column is not padded
+	}
 }
 
 // pairs prints names and values, leaving out what is empty.
 func pairs(w io.Writer, rows ...[2]string) {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	var known [][]string
 	for _, row := range rows {
 		if row[1] != "" {
-			fmt.Fprintln(t, row[0]+"\t"+oneLine(row[1]))
+			known = append(known, row[:])
 		}
 	}
-	_ = t.Flush()
+	table(w, known...)
 }
 
 // oneLine keeps what others wrote (reasons, names) from forging lines or moving the cursor.
