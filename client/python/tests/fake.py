@@ -138,7 +138,7 @@ class FakeCrossfade:
 
     def _open(self, selector: dict[str, Any]) -> tuple[dict[str, Any], bool, str]:
         """The record to write to, whether it was made now, and the id that the request's context named."""
-        if not selector:
+        if not selector or "sid" not in self._claims(selector.get("context") or self.context(sid="x")):
             return self.make(version=0), True, ""
         if selector.get("context"):
             claims = self._claims(selector["context"])
@@ -152,8 +152,8 @@ class FakeCrossfade:
 
     def _write(self, record: dict[str, Any], message: dict[str, Any]) -> None:
         for key, version in (message.get("ifVersion") or {}).items():
-            held = record["attributes"].get(key)
-            if held and held[1] > version:
+            have = record["attributes"].get(key, ("", 0))[1]
+            if have > version or (have == 0) != (version == 0):
                 raise Refused("aborted", f"{key} changed")
         record["version"] += 1
         for key, text in (message.get("set") or {}).get("values", {}).items():

@@ -12,7 +12,7 @@ from django.contrib.auth import get_user_model
 from django.test import Client
 from fake import hex_id, signed
 
-from crossfade.django import engine, ledger
+from crossfade.django import conf, engine, ledger
 from crossfade.django.models import LegacyKey, Nonce, Tombstone
 from crossfade.django.stamps import Stamp
 
@@ -137,6 +137,7 @@ class TestInspect:
     def test_an_expired_session_is_not_found(self, bridge, each_engine, monkeypatch):
         engine.write("k" * 32, {"a": 1}, int(time.time()) + 60)
         later = time.time() + 120
+        conf.runtime().bridge._clock = lambda: later
         monkeypatch.setattr(time, "time", lambda: later)
         assert bridge.call("inspect", key="k" * 32) == {"found": False}
 

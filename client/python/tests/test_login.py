@@ -55,9 +55,10 @@ def test_login_makes_a_live_counterpart_and_reports_it(api, browser, pk):
 
 
 def test_login_of_a_visitor_without_a_session_makes_one(api, browser, pk):
-    response = browser.visit("/sign_in", api.context(), post=ANN)
+    context = api.context()
+    response = browser.visit("/sign_in", context, post=ANN)
     upgrade = api.last("Upgrade")
-    assert (upgrade["session"], upgrade["visitor"]) == ({}, "e" * 32)
+    assert (upgrade["session"], upgrade["visitor"]) == ({"context": context}, "e" * 32)
     record = api.sessions[api.handoffs[response["Crossfade-Session"]][0]]
     assert Stamp.of(engine.read(upgrade["counterpart"]).data).lineage == record["lineage"]
 

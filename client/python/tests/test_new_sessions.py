@@ -104,9 +104,10 @@ def test_the_first_write_of_a_guest_sends_the_context_and_hands_off_the_token(ap
     assert no_legacy_cookie(response)
 
 
-def test_a_visitor_without_any_session_gets_a_guest_by_an_empty_selector(api, browser):
-    response = browser.visit("/put", api.context(), body={"cart": [1]})
-    assert api.last("Patch")["session"] == {}
+def test_a_visitor_without_any_session_gets_a_guest(api, browser):
+    context = api.context()
+    response = browser.visit("/put", context, body={"cart": [1]})
+    assert api.last("Patch")["session"] == {"context": context}
     (sid, named) = api.handoffs[response["Crossfade-Session"]]
     assert named == ""
     assert api.data(sid) == {"cart": [1]}
@@ -125,6 +126,17 @@ def test_cycle_key_alone_rotates_and_keeps_the_public_id(api, browser):
     response = browser.visit("/cycle", api.context(record))
     assert [name for name, _ in api.calls] == ["Rotate"]
     assert response["Crossfade-Session"] in api.handoffs
+
+
+def test_a_request_that_began_before_a_login_never_sees_what_the_login_yields(api, browser):
+    """A guest token that an attacker planted, in flight while its victim logs in."""
+    record = api.make({"cart": [1]})
+    context = api.context(record)
+    record |= {"kind": "authenticated", "subject": "1"}
+    record["attributes"]["secret"] = ('"of the victim"', 9)
+    assert browser.visit("/read", context).json()["data"] == {}
+    browser.visit("/put", context, body={"cart": ["planted"]})
+    assert api.data(record["id"])["cart"] == [1]
 
 
 def test_a_read_only_view_reads_and_keeps_nothing_and_is_no_error(api, browser):

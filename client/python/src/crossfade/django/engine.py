@@ -57,7 +57,7 @@ def read(key: str) -> Row | None:
     if not data or store.session_key != key:
         return None
     store._session_cache = data
-    expires = _expires(store, data)
+    expires = _expires(store)
     return Row(data, expires, max(1, int(store.get_expiry_age()))) if expires > time.time() else None
 
 
@@ -109,12 +109,13 @@ def deleting_ourselves() -> bool:
     return _ours.get()
 
 
-def _expires(store: SessionBase, data: dict[str, Any]) -> int:
+def _expires(store: SessionBase) -> int:
     if hasattr(store, "get_model_class"):
         model = store.get_model_class()
         rows = model._default_manager.filter(session_key=store.session_key)
         for when in rows.values_list("expire_date", flat=True):
             return int(when.timestamp())
-    if hasattr(store, "_expiry_date"):
-        return int(time.time()) + int(store.get_expiry_age(expiry=store._expiry_date(data)))
+    if hasattr(store, "_last_modification"):
+        changed = store._last_modification()
+        return int(changed.timestamp()) + int(store.get_expiry_age(modification=changed))
     return int(time.time()) + int(store.get_expiry_age())

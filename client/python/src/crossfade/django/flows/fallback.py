@@ -6,7 +6,6 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from crossfade import mapping
-from crossfade.errors import SessionEnded
 
 from .. import engine, ledger, outbox
 from ..models import LegacyKey
@@ -32,7 +31,7 @@ def has_moved(store: SessionStore) -> bool:
     return bool(store.lineage and not ledger.tombstoned(store.lineage) and ledger.live_key(store.lineage, ACTIVE))
 
 
-def not_live(store: SessionStore, changes: Changes, error: SessionEnded) -> None:
+def not_live(store: SessionStore, changes: Changes) -> None:
     """A write found the session moved or ended. Moved: the write follows it. Ended: this is a logout
     that came first; nothing is written, and the edge judges the cookie itself at the next request."""
     key = ledger.live_key(store.lineage, ACTIVE) if store.lineage else None
@@ -53,10 +52,7 @@ def keep(store: SessionStore, changes: Changes) -> None:
         store.spare = None
     elif store.written and store.lineage:
         if changes:
-            seen = 0 if store.blind and not store.texts else store.version
-            versions = dict.fromkeys([*changes.set, *changes.delete], seen)
-            operation = outbox.put_patch(store.lineage, changes.set, changes.delete, versions)
-            outbox.after_commit(operation, store.visit.runtime)
+            _queue(store, changes)
             key = ledger.live_key(store.lineage, ACTIVE, COUNTERPART)
             if key:
                 _apply(key, changes)
@@ -67,6 +63,14 @@ def keep(store: SessionStore, changes: Changes) -> None:
         made.release()
         store.legacy_cookie = (made.key, made.expires)
     store.visit.runtime.counts.add("session.kept_on_legacy")
+
+
+def _queue(store: SessionStore, changes: Changes) -> None:
+    # One message a key: a key that changed meanwhile must not hold up the others.
+    for key, version in store.unseen_versions(changes).items():
+        value = {key: changes.set[key]} if key in changes.set else {}
+        operation = outbox.put_patch(store.lineage, value, [] if value else [key], {key: version})
+        outbox.after_commit(operation, store.visit.runtime)
 
 
 def _data_of(store: SessionStore, *purposes: str) -> dict[str, Any]:

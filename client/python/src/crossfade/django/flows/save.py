@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from crossfade.errors import CrossfadeError, Rejected, SessionEnded
+from crossfade.errors import Conflict, CrossfadeError, Rejected, SessionEnded
 
 from .. import signals
 from ..stamps import LOGIN_KEY
@@ -39,8 +39,10 @@ def push(store: SessionStore) -> None:
             login.step_up(store, changes)
         else:
             _write(store, changes)
-    except SessionEnded as error:
-        fallback.not_live(store, changes, error)
+    except SessionEnded:
+        fallback.not_live(store, changes)
+    except Conflict:
+        store.visit.runtime.counts.add("session.conflict", "newer values were kept over %s", sorted(changes.set))
     except Rejected as error:
         # Over a limit, or malformed: trying again or elsewhere would not help.
         store.visit.runtime.counts.add("session.rejected")
@@ -68,7 +70,7 @@ def create(store: SessionStore) -> None:
 def _write(store: SessionStore, changes: Changes) -> None:
     if changes:
         # A value that could not be read must not be overwritten by one made in ignorance of it.
-        unseen = dict.fromkeys(changes.set, 0) if store.blind else None
+        unseen = store.unseen_versions(changes) if store.blind else None
         idle = store.get_expiry_age() if _lifetime_changed(changes) else 0
         store.adopt(store.api.patch(
             store.selector, changes.set, changes.delete, if_version=unseen, idle_seconds=max(0, int(idle))), changes)

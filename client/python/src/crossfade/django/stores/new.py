@@ -47,6 +47,9 @@ class SessionStore(SessionBase):
             self.written = not context.unwritten
             self.selector = Selector(id=context.session) if self.written else Selector(context=context.token)
             session_key = context.session
+        elif context and not visit.token_cookie and not detached:
+            # No session yet: the context says whose the new one will be.
+            self.selector = Selector(context=context.token)
         super().__init__(session_key)
 
     def _forget(self) -> None:
@@ -57,6 +60,10 @@ class SessionStore(SessionBase):
         self.rotating = False
         self.proved = False  # somebody logged in, perhaps the same subject again
         self.texts: dict[str, str] = {}
+
+    def _same_person(self, found: Session) -> bool:
+        context = self.visit.context
+        return context is None or (found.kind, found.subject) == (context.kind, context.subject or "")
 
     # What the flows ask.
 
@@ -73,6 +80,11 @@ class SessionStore(SessionBase):
     def changes(self) -> Changes:
         data = self.loaded()
         return Changes() if data is None else changes(self.texts, data)
+
+    def unseen_versions(self, sent: Changes) -> dict[str, int]:
+        """For writes without a good look at the session: what was there counts as seen at the version
+        that the context names, and what was not must not be there."""
+        return {key: self.version if key in self.texts else 0 for key in [*sent.set, *sent.delete]}
 
     def adopt(self, written: Written, sent: Changes) -> None:
         """A write went through."""
@@ -111,6 +123,12 @@ class SessionStore(SessionBase):
             data = self.visit.policy.load(self, error)
             self.texts = changes({}, data).set
             return data
+        if not self._same_person(found.session):
+            # The login changed after this request's token was judged. Whoever holds the old token must
+            # not see what the login yields, not even once.
+            self.visit.runtime.counts.add("session.login_changed_since")
+            self.read_only = True
+            return {}
         self.version = found.session.version or self.version
         self.texts = dict(found.attributes)
         data = {}
