@@ -18,6 +18,9 @@ import (
 
 const legacyCookie = "sessionid"
 
+// free in claim "ret" says that the legacy key has no successor.
+const free = "ffffffffffffffffffffffffffffffff"
+
 // application is the faked legacy application as the edge sees it, and the new service too: it greets
 // whom the context or its own session names. It is an [http.RoundTripper], so nothing crosses a socket.
 type application struct {
@@ -231,7 +234,7 @@ func (a *application) serveLegacy(w http.ResponseWriter, r *http.Request, s stat
 	}
 	row := a.site.load(key)
 	moved := row != nil && !a.site.handed[key].IsZero()
-	if moved && s.Return != a.site.handed[key].String() && s.Return != "-" {
+	if moved && s.Return != a.site.handed[key].String() && s.Return != free {
 		row, moved = nil, false // handed over, and the edge does not let it return
 	}
 	switch r.URL.Path {
@@ -267,7 +270,7 @@ func (a *application) issue(w http.ResponseWriter, key string) {
 
 func (a *application) putLegacy(w http.ResponseWriter, r *http.Request, s statement, key string, rw *row, moved bool) {
 	value := quote(r.FormValue("v"))
-	if moved && s.Return != "-" {
+	if moved && s.Return != free {
 		// A save on a session that has moved becomes a patch to the new one.
 		if _, err := a.sessions.Patch(r.Context(), session.Patch{Lineage: a.site.handed[key], Set: map[string]json.RawMessage{"cart": value}}); err != nil {
 			http.Error(w, err.Error(), http.StatusConflict)
