@@ -33,7 +33,7 @@ type Config struct {
 	Data Data `yaml:"data"`
 	// The master secrets, each with an id from 1 to 255 and the place it is read from. The first one signs
 	// and seals, all of them verify and open. To rotate without logging anybody out: add the new one second
-	// and reload, make it first and reload, drop the old one after the longest session has expired.
+	// and restart, make it first and restart, drop the old one after the longest session has expired.
 	Keys []Key `yaml:"keys"`
 	// The applications behind the edge, by name. The name is what routes refer to, and what a context is
 	// issued for. Small letters, digits and dashes.

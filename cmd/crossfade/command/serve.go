@@ -17,7 +17,11 @@ SIGTERM: then it takes no new connection and lets requests finish (public.drain)
 
 SIGHUP, or a change of the configuration file or of a secret, reloads. The new
 configuration is built and checked before the old one is left; a bad one is refused, the
-log says why, and the old one serves on.`,
+log says why, and the old one serves on. Listeners, keys, the data folder and the lives of
+sessions need a restart.
+
+Sockets that systemd holds open (FileDescriptorName=public and internal) are taken over,
+so that a restart refuses no connection.`,
 		Example: "  crossfade serve\n  crossfade serve --config /etc/crossfade/crossfade.yaml",
 		RunE: does(func(c *cobra.Command, _ []string) error {
 			cfg, err := config.Load(p.config)
