@@ -201,6 +201,7 @@ func (m *Manager) supersede(recs []*Record, next ID, now time.Time) (ops []Op) {
 		}
 		old := r.clone()
 		old.State, old.Next, old.Keep = StateMoved, next, r.until()
+		m.exposeLegacy(old)
 		ops = append(ops, Update{old})
 	}
 	return ops

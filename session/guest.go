@@ -82,7 +82,7 @@ func (m *Manager) judgeSpent(ctx context.Context, rec *Record, now time.Time) Re
 func (m *Manager) guestEntry(ctx context.Context, p GuestProof) (_ *entry, stale bool, _ error) {
 	e, ok := m.records.get(p.ID)
 	same := ok && (e.rec != nil || sameGuest(e.guest, p))
-	if same && m.fresh(e) {
+	if same && m.fresh(e.at) {
 		return e, false, nil
 	}
 	seq := m.records.begin(p.ID)

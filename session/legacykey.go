@@ -45,11 +45,11 @@ func (m *Manager) legacyKey(ctx context.Context, key string) (*Key, error) {
 	var hashes []KeyHash
 	for _, h := range m.keys.Hashes(purposeLegacyHash, []byte(key)) {
 		hashes = append(hashes, h)
-		if k, ok := m.legacy.get(h); ok && k != nil {
-			return k, nil
+		if k, ok := m.legacy.get(h); ok && k.v != nil && m.fresh(k.at) {
+			return k.v, nil
 		}
 	}
-	if _, ok := m.legacy.get(hashes[0]); ok {
+	if k, ok := m.legacy.get(hashes[0]); ok && k.v == nil && m.fresh(k.at) {
 		return nil, nil
 	}
 	return m.readKey(ctx, hashes)
@@ -57,8 +57,8 @@ func (m *Manager) legacyKey(ctx context.Context, key string) (*Key, error) {
 
 // keyByHash is legacyKey for a hash that is stored with a record.
 func (m *Manager) keyByHash(ctx context.Context, h KeyHash) (*Key, error) {
-	if k, ok := m.legacy.get(h); ok {
-		return k, nil
+	if k, ok := m.legacy.get(h); ok && m.fresh(k.at) {
+		return k.v, nil
 	}
 	return m.readKey(ctx, []KeyHash{h})
 }
@@ -73,13 +73,13 @@ func (m *Manager) readKey(ctx context.Context, hashes []KeyHash) (*Key, error) {
 		return nil, storeTrouble(err, "read the legacy key")
 	}
 	if k == nil {
-		m.legacy.fill(hashes[0], nil, seqs[0])
+		m.legacy.fill(hashes[0], known[*Key]{nil, m.now()}, seqs[0])
 		return nil, nil
 	}
 	m.touches.applyKey(k)
 	for i, h := range hashes {
 		if equalKey(h, k.Hash) {
-			m.legacy.fill(h, k, seqs[i])
+			m.legacy.fill(h, known[*Key]{k, m.now()}, seqs[i])
 		}
 	}
 	return k, nil

@@ -224,18 +224,18 @@ func (m *Manager) AttachCounterpart(ctx context.Context, id ID, key string, expi
 // attach makes key the record's counterpart and gives the writes that its key rows need.
 func (m *Manager) attach(ctx context.Context, rec *Record, key string, expires time.Time) ([]Op, error) {
 	var ops []Op
-	known, err := m.legacyKey(ctx, key)
+	before, err := m.legacyKey(ctx, key)
 	if err != nil {
 		return nil, err
 	}
 	ref := m.legacyRef(key, expires)
 	row := Key{Hash: ref.Hash, Lineage: rec.Lineage}
-	if known != nil {
-		if known.Lineage != rec.Lineage || known.Closed || !known.Moved.IsZero() {
+	if before != nil {
+		if before.Lineage != rec.Lineage || before.Closed || !before.Moved.IsZero() {
 			return nil, fault.New(fault.Precondition, "the counterpart's key was used before").
 				WithHint("let the legacy system make a fresh session key")
 		}
-		row, ref.Hash = *known, known.Hash
+		row, ref.Hash = *before, before.Hash
 	}
 	if old := rec.Counterpart.Hash; !old.IsZero() && !equalKey(old, ref.Hash) {
 		op, err := m.closeKey(ctx, old)
@@ -245,6 +245,7 @@ func (m *Manager) attach(ctx context.Context, rec *Record, key string, expires t
 		ops = append(ops, op...)
 	}
 	rec.Counterpart = ref
+	rec.Keep = latest(rec.Keep, ref.Expires) // a tombstone lasts as long as the records that it covers
 	m.exposeLegacy(rec)
 	row.Given, row.Keep = true, latest(row.Keep, rec.until())
 	row.Version++

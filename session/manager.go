@@ -24,8 +24,8 @@ type Manager struct {
 	log   *slog.Logger
 
 	records *guarded[ID, *entry]
-	legacy  *guarded[KeyHash, *Key] // a nil key: not known
-	ended   *guarded[Lineage, bool]
+	legacy  *guarded[KeyHash, known[*Key]] // a nil key: there is none
+	ended   *guarded[Lineage, known[bool]]
 	marks   *marks
 	touches *touches
 	denied  *denials
@@ -43,6 +43,12 @@ type entry struct {
 	guest *Session  // with rec nil: the guest that was last seen under this id
 	ended bool      // with rec nil: the lineage of that guest has ended
 	at    time.Time // when it was read
+}
+
+// known is something that was read or written at a time.
+type known[V any] struct {
+	v  V
+	at time.Time
 }
 
 // New builds a manager and reads the store's revocation state. clock gives the time and rand the
@@ -66,8 +72,8 @@ func New(cfg Config, store Store, keys *keyring.Ring, clock func() time.Time, ra
 		cfg: cfg, store: store, keys: keys, clock: clock, rand: rand, log: log,
 		// The ids begin with a time, so that the store appends; the last byte spreads.
 		records: newGuarded[ID, *entry](cfg.CacheSize, func(id ID) byte { return id[15] }),
-		legacy:  newGuarded[KeyHash, *Key](cfg.CacheSize, func(h KeyHash) byte { return h[31] }),
-		ended:   newGuarded[Lineage, bool](cfg.CacheSize, func(l Lineage) byte { return l[15] }),
+		legacy:  newGuarded[KeyHash, known[*Key]](cfg.CacheSize, func(h KeyHash) byte { return h[31] }),
+		ended:   newGuarded[Lineage, known[bool]](cfg.CacheSize, func(l Lineage) byte { return l[15] }),
 		marks:   newMarks(state),
 		touches: newTouches(),
 		denied:  newDenials(outstanding),
@@ -161,7 +167,7 @@ func (m *Manager) settle(op Op) func(done bool) {
 		seq, h, k := m.legacy.begin(op.Key.Hash), op.Key.Hash, op.Key
 		return func(done bool) {
 			if done {
-				m.legacy.put(h, &k, seq)
+				m.legacy.put(h, known[*Key]{&k, m.now()}, seq)
 			} else {
 				m.legacy.drop(h)
 			}
@@ -205,7 +211,7 @@ func storeTrouble(err error, doing string) error {
 
 // head reads a record through the cache. A nil record with no error: there is none.
 func (m *Manager) head(ctx context.Context, id ID) (*Record, error) {
-	if e, ok := m.records.get(id); ok && e.rec != nil && m.fresh(e) {
+	if e, ok := m.records.get(id); ok && e.rec != nil && m.fresh(e.at) {
 		return e.rec, nil
 	}
 	seq := m.records.begin(id)
@@ -218,8 +224,8 @@ func (m *Manager) head(ctx context.Context, id ID) (*Record, error) {
 }
 
 // fresh reports whether a cached entry may be believed without asking the store.
-func (m *Manager) fresh(e *entry) bool {
-	return m.cfg.CacheFor == 0 || m.now().Sub(e.at) < m.cfg.CacheFor
+func (m *Manager) fresh(at time.Time) bool {
+	return m.cfg.CacheFor == 0 || m.now().Sub(at) < m.cfg.CacheFor
 }
 
 // load reads a record from the store and completes it.

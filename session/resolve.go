@@ -38,7 +38,7 @@ func (m *Manager) Resolve(ctx context.Context, raw string) Resolution {
 func (m *Manager) presented(ctx context.Context, t Token, hash SecretHash) (_ *Record, stale bool, _ error) {
 	e, ok := m.records.get(t.ID)
 	known := ok && e.rec != nil
-	if known && m.fresh(e) && e.rec.Version >= t.Hint && e.rec.knows(hash) {
+	if known && m.fresh(e.at) && e.rec.Version >= t.Hint && e.rec.knows(hash) {
 		return e.rec, false, nil
 	}
 	seq := m.records.begin(t.ID)

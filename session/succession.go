@@ -1,8 +1,6 @@
 package session
 
-import (
-	"context"
-)
+import "context"
 
 // Succession tells what became of a legacy key. It is asked on each request that legacy serves while a
 // rollout runs, so both "known" and "not known" are answered from memory.
@@ -42,7 +40,7 @@ func (m *Manager) Presented(ctx context.Context, legacyKey string) {
 	m.touches.noteKey(k.Hash, now)
 	c := *k
 	c.Presented = now
-	m.legacy.swap(k.Hash, func(old *Key) bool { return old == k }, &c)
+	m.legacy.swap(k.Hash, func(old known[*Key]) bool { return old.v == k }, known[*Key]{&c, now})
 }
 
 // EndedLineage reports whether a lineage was ended.
@@ -50,14 +48,14 @@ func (m *Manager) EndedLineage(ctx context.Context, l Lineage) (bool, error) {
 	if m.denied.has(l) {
 		return true, nil
 	}
-	if e, ok := m.ended.get(l); ok {
-		return e, nil
+	if e, ok := m.ended.get(l); ok && (e.v || m.fresh(e.at)) {
+		return e.v, nil // an end is for ever
 	}
 	seq := m.ended.begin(l)
 	e, err := m.store.Ended(ctx, l)
 	if err != nil {
 		return false, storeTrouble(err, "read the lineage")
 	}
-	m.ended.fill(l, e, seq)
+	m.ended.fill(l, known[bool]{e, m.now()}, seq)
 	return e, nil
 }

@@ -39,6 +39,7 @@ func RunManager(t *testing.T, open func(testing.TB) session.Store) {
 		"races":       testManagerRaces,
 		"store down":  testStoreDown,
 		"second node": testSecondNode,
+		"bound":       testBound,
 		"lifecycle":   testLifecycle,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, newRig(t, open(t), session.Config{})) })

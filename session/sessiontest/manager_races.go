@@ -229,6 +229,27 @@ func testSecondNode(t *testing.T, r *rig) {
 	})
 }
 
+// testBound checks what another node's changes mean for one whose cache is trusted for a while.
+func testBound(t *testing.T, r *rig) {
+	ctx := t.Context()
+	far := r.node(session.Config{CacheFor: time.Second})
+	x := exchange("k1", session.Lineage{1}, "u1")
+	in := r.exchange(x)
+	succession := func() session.Succession {
+		t.Helper()
+		return must[session.Succession](t)(far.Succession(ctx, "k1"))
+	}
+	same(t, far.Resolve(ctx, in.Token).Worth, session.WorthLive)
+	same(t, succession().Ended, false)
+	_, err := r.End(ctx, session.End{ID: in.Session.ID, Reason: "logout", LegacyDone: true})
+	r.ok(err)
+	t.Run("an end reaches it within the bound", func(t *testing.T) {
+		r.clock.Advance(time.Second)
+		same(t, far.Resolve(ctx, in.Token).Worth, session.WorthEnded)
+		same(t, succession().Ended, true)
+	})
+}
+
 func testLifecycle(t *testing.T, r *rig) {
 	ctx := t.Context()
 	t.Run("starting and stopping, twice and at once, ends well", func(t *testing.T) {
