@@ -98,7 +98,11 @@ type jar struct {
 func (j *jar) read(headers []string, names *cookieNames) {
 	for _, line := range headers {
 		for pair := range pairs(line) {
-			name, value := splitPair(pair)
+			name, value, exact := splitPair(pair)
+			if !exact {
+				j.foreign = j.foreign || name == names.legacy || ownCookie(name)
+				continue
+			}
 			j.put(name, value, names)
 		}
 	}
@@ -148,10 +152,13 @@ func pairs(line string) func(yield func(string) bool) {
 
 // splitPair reads a pair the way the most lenient parser behind us might: whatever is no part of a name
 // is trimmed from it (Python strips bytes that others keep), percent-encoding in names is undone (PHP),
-// and one pair of quotes around the value is dropped (Django). A value that is written so that parsers
-// would disagree on it counts as empty.
-func splitPair(pair string) (name, value string) {
+// and one pair of quotes around the value is dropped (Django). exact says that none of that was needed for
+// the name: another spelling is taken out, but never believed, since browsers hold only the exact one to
+// its prefix. A value that is written so that parsers would disagree on it counts as empty.
+func splitPair(pair string) (name, value string, exact bool) {
 	name, value, _ = strings.Cut(pair, "=")
+	name = strings.Trim(name, " \t")
+	written := name
 	start, end := 0, len(name)
 	for start < end && !nameByte(name[start]) {
 		start++
@@ -163,16 +170,17 @@ func splitPair(pair string) (name, value string) {
 	if strings.IndexByte(name, '%') >= 0 {
 		name = strings.TrimFunc(decodeRepeatedly(name), func(r rune) bool { return r > 0x7f || !nameByte(byte(r)) })
 	}
+	exact = len(name) == len(written) && name == written
 	value = strings.Trim(value, " \t")
 	if len(value) >= 2 && value[0] == '"' && value[len(value)-1] == '"' {
 		value = value[1 : len(value)-1]
 	}
 	for i := range len(value) {
 		if c := value[i]; c <= ' ' || c >= 0x7f || c == '"' || c == '\\' || c == ',' {
-			return name, ""
+			return name, "", exact
 		}
 	}
-	return name, value
+	return name, value, exact
 }
 
 // nameByte holds for the bytes that a cookie name is made of (RFC 6265: an HTTP token).
@@ -191,7 +199,7 @@ func rebuild(headers []string, names *cookieNames, key string) string {
 	out.Grow(size)
 	for _, line := range headers {
 		for pair := range pairs(line) {
-			if name, _ := splitPair(pair); name == names.legacy || ownCookie(name) {
+			if name, _, _ := splitPair(pair); name == names.legacy || ownCookie(name) {
 				continue
 			}
 			if out.Len() == 0 {

@@ -1,0 +1,72 @@
+package edge
+
+import (
+	"net/http"
+	"strings"
+
+	"crossfade.dev/crossfade/internal/keyring"
+)
+
+// What fuzz tests and tables look at from inside.
+var (
+	Forbidden  = forbidden
+	Canonical  = canonical
+	OwnHeader  = ours
+	FreeReturn = freeToReturn
+)
+
+// DecodeVisitor reports whether a visitor cookie verifies, and what it is when written again.
+func DecodeVisitor(ring *keyring.Ring, text string) (again string, ok bool) {
+	v, ok := decodeVisitor(ring, text)
+	if !ok {
+		return "", false
+	}
+	return v.encode(ring), true
+}
+
+// SampleVisitor is a full record.
+func SampleVisitor(ring *keyring.Ring) string {
+	v := visitor{
+		ID: [16]byte{1, 2, 3}, IssuedAt: 4_000_000_000, System: 2, Version: 1<<64 - 1, HandedAt: 4_000_000_000,
+		Employee: true, Segment: strings.Repeat("s", MaxSegment), LoggedIn: true, Steps: 1<<64 - 1,
+	}
+	v.Sticky.Epoch, v.Sticky.System = 1<<64-1, 2
+	v.Exposed = exposed{Epoch: 1<<64 - 1, Stage: 255, Arm: 2, Confirmed: true}
+	return v.encode(ring)
+}
+
+// OpenTicket reports whether a ticket opens.
+func OpenTicket(ring *keyring.Ring, text string) (key, subject string, ok bool) {
+	t, ok := openTicket(ring, text)
+	return t.Key, t.Subject, ok
+}
+
+// SampleTicket seals a ticket.
+func SampleTicket(ring *keyring.Ring, key, subject string) string {
+	t := ticket{Key: key, Subject: subject, Token: hashToken("cf1_x")}
+	return t.seal(ring)
+}
+
+// Jar reads Cookie headers and tells what counts and what is passed on.
+func Jar(headers []string, key string) (session, legacy []string, rebuilt string) {
+	names := namesOf(false, "sessionid")
+	var j jar
+	j.read(headers, &names)
+	return j.session.list(), j.legacy.list(), rebuild(headers, &names, key)
+}
+
+// StripRequest is what a browser's headers are reduced to.
+func StripRequest(h, trailer http.Header) bool { return stripRequest(h, trailer) }
+
+// TouchesDone waits for what runs in the background.
+func (e *Edge) TouchesDone() { e.upkeep.wait.Wait() }
+
+// OpenStreams counts the streams that are watched.
+func (e *Edge) OpenStreams() int {
+	e.streams.mu.Lock()
+	defer e.streams.mu.Unlock()
+	return len(e.streams.open)
+}
+
+// LookAtStreams is one tick of the watcher.
+func (e *Edge) LookAtStreams() { e.streams.look() }
