@@ -18,6 +18,7 @@ type denial struct {
 	title    string
 	text     string
 	location string // a redirect
+	program  bool   // JSON, whoever asks
 }
 
 // admit says whether the request may go on to its upstream; nil: it may.
@@ -83,7 +84,7 @@ func (p *passage) mustLogIn() *denial {
 		status: http.StatusUnauthorized, code: "login_required", title: "Please log in",
 		text: "This page is for customers who are logged in.",
 	}
-	if p.route.json || !wantsPage(p.req) {
+	if d.program = p.route.json; d.program || !wantsPage(p.req) {
 		return d
 	}
 	d.status, d.location = http.StatusSeeOther, p.route.login

@@ -31,7 +31,7 @@ func (d *denial) answer(w http.ResponseWriter, req Request, id string) {
 		h.Set("Www-Authenticate", "Session")
 	}
 	var body bytes.Buffer
-	if wantsPage(req) {
+	if wantsPage(req) && !d.program {
 		h.Set("Content-Type", "text/html; charset=utf-8")
 		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'")
 		h.Set("Referrer-Policy", "same-origin")
