@@ -54,3 +54,7 @@ func (m *marks) clamp(born Mark) Mark { return min(born, m.current()) }
 
 // CurrentMark is the newest revocation mark. A login records the value that was current before it began.
 func (m *Manager) CurrentMark() Mark { return m.marks.current() }
+
+// MarkAgainst is the mark that a credential of this subject must not be older than: everybody's, and the
+// subject's own. An empty subject is a guest.
+func (m *Manager) MarkAgainst(subject string) Mark { return m.marks.against(subject) }

@@ -59,3 +59,13 @@ func (m *Manager) EndedLineage(ctx context.Context, l Lineage) (bool, error) {
 	m.ended.fill(l, known[bool]{e, m.now()}, seq)
 	return e, nil
 }
+
+// Ready asks the store itself, past every cache: an exchange marks the legacy session as handed over
+// first, so it must not begin while nobody can write the new one.
+func (m *Manager) Ready(ctx context.Context) error {
+	_, err := m.store.Ended(ctx, Lineage{})
+	if err != nil {
+		return storeTrouble(err, "ask the session store")
+	}
+	return nil
+}
