@@ -60,7 +60,7 @@ const pageSize = 4096
 // Open opens the database, brings its schema up to date and takes the lock that keeps other processes out.
 func Open(ctx context.Context, cfg Config, log *slog.Logger) (_ *Store, err error) {
 	if cfg.Path == "" {
-		return nil, fault.New(fault.Invalid, "the session database has no path").WithHint("set session.store.path in the configuration")
+		return nil, fault.New(fault.Invalid, "the session database has no path").WithHint("set data.folder in the configuration")
 	}
 	if cfg.Readers <= 0 {
 		cfg.Readers = 4
