@@ -31,8 +31,16 @@ class Refused(Exception):
         self.code, self.message = code, message or code
 
 
-STATUS = {"failed_precondition": 400, "invalid_argument": 400, "not_found": 404, "aborted": 409,
-          "unauthenticated": 401, "permission_denied": 403, "unavailable": 503, "resource_exhausted": 429}
+STATUS = {
+    "failed_precondition": 400,
+    "invalid_argument": 400,
+    "not_found": 404,
+    "aborted": 409,
+    "unauthenticated": 401,
+    "permission_denied": 403,
+    "unavailable": 503,
+    "resource_exhausted": 429,
+}
 
 
 class FakeCrossfade:
@@ -44,7 +52,9 @@ class FakeCrossfade:
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self.server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self.server.server_port}"
-        threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        threading.Thread(
+            target=self.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
+        ).start()
 
     def reset(self) -> None:
         self.sessions: dict[str, dict[str, Any]] = {}
@@ -73,9 +83,17 @@ class FakeCrossfade:
 
     def make(self, data: dict[str, Any] | None = None, *, subject: str = "", **more: Any) -> dict[str, Any]:
         record = {
-            "id": hex_id(), "lineage": hex_id(), "generation": 1, "kind": "authenticated" if subject else "guest",
-            "subject": subject, "version": 3, "visitor": hex_id(), "state": "live", "born": self.mark,
-            "attributes": {k: (json.dumps(v), 1) for k, v in (data or {}).items()}, "secret": hex_id(),
+            "id": hex_id(),
+            "lineage": hex_id(),
+            "generation": 1,
+            "kind": "authenticated" if subject else "guest",
+            "subject": subject,
+            "version": 3,
+            "visitor": hex_id(),
+            "state": "live",
+            "born": self.mark,
+            "attributes": {k: (json.dumps(v), 1) for k, v in (data or {}).items()},
+            "secret": hex_id(),
         } | more
         self.sessions[record["id"]] = record
         return record
@@ -88,26 +106,45 @@ class FakeCrossfade:
         self.tokens[token] = record["id"]
         return token
 
-    def context(self, record: dict[str, Any] | None = None, *, key: Any = None, header: Any = None,
-                **claims: Any) -> str:
+    def context(
+        self, record: dict[str, Any] | None = None, *, key: Any = None, header: Any = None, **claims: Any
+    ) -> str:
         now = int(time.time())
         said: dict[str, Any] = {
-            "iss": "crossfade", "aud": "django", "iat": now, "exp": now + 30, "sys": "new", "vid": "e" * 32,
-            "arm": "new", "epoch": 1, "mark": self.mark,
+            "iss": "crossfade",
+            "aud": "django",
+            "iat": now,
+            "exp": now + 30,
+            "sys": "new",
+            "vid": "e" * 32,
+            "arm": "new",
+            "epoch": 1,
+            "mark": self.mark,
         }
         if record:
-            said |= {"sid": record["id"], "lin": record["lineage"], "gen": record["generation"],
-                     "ver": record["version"], "kind": record["kind"], "vid": record["visitor"]}
+            said |= {
+                "sid": record["id"],
+                "lin": record["lineage"],
+                "gen": record["generation"],
+                "ver": record["version"],
+                "kind": record["kind"],
+                "vid": record["visitor"],
+            }
             if record["subject"]:
                 said |= {"sub": record["subject"], "auth_time": now, "amr": ["pwd"]}
         said |= claims
-        return jwt.encode({k: v for k, v in said.items() if v is not None}, key or self.signer, algorithm="EdDSA",
-                          headers={"typ": "crossfade-context+jwt", "kid": self.kid} | (header or {}))
+        return jwt.encode(
+            {k: v for k, v in said.items() if v is not None},
+            key or self.signer,
+            algorithm="EdDSA",
+            headers={"typ": "crossfade-context+jwt", "kid": self.kid} | (header or {}),
+        )
 
     def guest_context(self, **claims: Any) -> str:
         now = int(time.time())
-        return self.context(sid=hex_id(), lin=hex_id(), kind="guest", unwritten=True, gi=now, gx=now + 3600, gb=1,
-                            **claims)
+        return self.context(
+            sid=hex_id(), lin=hex_id(), kind="guest", unwritten=True, gi=now, gx=now + 3600, gb=1, **claims
+        )
 
     # The API.
 
@@ -122,8 +159,14 @@ class FakeCrossfade:
         if selector.get("id"):
             record = self.sessions.get(selector["id"])
         elif selector.get("lineage"):
-            record = next((s for s in self.sessions.values()
-                           if s["lineage"] == selector["lineage"] and s["state"] == "live"), None)
+            record = next(
+                (
+                    s
+                    for s in self.sessions.values()
+                    if s["lineage"] == selector["lineage"] and s["state"] == "live"
+                ),
+                None,
+            )
         else:
             claims = self._claims(selector["context"])
             record = self.sessions.get(claims["sid"])
@@ -171,9 +214,15 @@ class FakeCrossfade:
     def _json(self, record: dict[str, Any]) -> dict[str, Any]:
         # As protobuf's JSON: 64-bit numbers are strings, zero values are absent.
         said = {
-            "id": record["id"], "lineage": record["lineage"], "generation": record["generation"],
-            "kind": record["kind"], "subject": record["subject"], "version": str(record["version"]),
-            "state": record["state"], "born": str(record["born"]), "expiresAt": str(int(time.time()) + 86400),
+            "id": record["id"],
+            "lineage": record["lineage"],
+            "generation": record["generation"],
+            "kind": record["kind"],
+            "subject": record["subject"],
+            "version": str(record["version"]),
+            "state": record["state"],
+            "born": str(record["born"]),
+            "expiresAt": str(int(time.time()) + 86400),
         }
         return {k: v for k, v in said.items() if v not in ("", "0", 0)}
 
@@ -188,8 +237,10 @@ class FakeCrossfade:
 
     def _Get(self, message: dict[str, Any]) -> dict[str, Any]:
         record = self._find(message["session"])
-        return {"session": self._json(record),
-                "attributes": {"values": {k: t for k, (t, _) in record["attributes"].items()}}}
+        return {
+            "session": self._json(record),
+            "attributes": {"values": {k: t for k, (t, _) in record["attributes"].items()}},
+        }
 
     def _Patch(self, message: dict[str, Any]) -> dict[str, Any]:
         record, made, named = self._open(message["session"])
@@ -202,21 +253,34 @@ class FakeCrossfade:
             raise Refused("failed_precondition", "the login began before a mark")
         record, _, named = self._open(message["session"])
         self._write(record, message)
-        record |= {"kind": "authenticated", "subject": message["subject"], "born": message["born"],
-                   "counterpart": message.get("counterpart")}
-        return {"version": str(record["version"]), "session": self._json(record),
-                "handoff": self._handoff(record, named)}
+        record |= {
+            "kind": "authenticated",
+            "subject": message["subject"],
+            "born": message["born"],
+            "counterpart": message.get("counterpart"),
+        }
+        return {
+            "version": str(record["version"]),
+            "session": self._json(record),
+            "handoff": self._handoff(record, named),
+        }
 
     def _StepUp(self, message: dict[str, Any]) -> dict[str, Any]:
         record = self._find(message["session"])
         self._write(record, message)
-        return {"version": str(record["version"]), "session": self._json(record),
-                "handoff": self._handoff(record, record["id"])}
+        return {
+            "version": str(record["version"]),
+            "session": self._json(record),
+            "handoff": self._handoff(record, record["id"]),
+        }
 
     def _Rotate(self, message: dict[str, Any]) -> dict[str, Any]:
         record = self._find(message["session"])
-        return {"version": str(record["version"]), "session": self._json(record),
-                "handoff": self._handoff(record, record["id"])}
+        return {
+            "version": str(record["version"]),
+            "session": self._json(record),
+            "handoff": self._handoff(record, record["id"]),
+        }
 
     def _End(self, message: dict[str, Any]) -> dict[str, Any]:
         assert message["reason"]
@@ -240,9 +304,11 @@ class FakeCrossfade:
     def jwks(self) -> dict[str, Any]:
         raw = self.signer.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
         x = base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
-        return {"keys": [{"kty": "OKP", "crv": "Ed25519", "alg": "EdDSA", "use": "sig", "kid": self.kid, "x": x}]}
+        return {
+            "keys": [{"kty": "OKP", "crv": "Ed25519", "alg": "EdDSA", "use": "sig", "kid": self.kid, "x": x}]
+        }
 
-    def _handler(fake) -> type[BaseHTTPRequestHandler]:  # noqa: N805
+    def _handler(fake) -> type[BaseHTTPRequestHandler]:
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
             disable_nagle_algorithm = True
@@ -262,7 +328,9 @@ class FakeCrossfade:
                 try:
                     return self._send(200, fake.call(self.path.rsplit("/", 1)[1], json.loads(body)))
                 except Refused as refusal:
-                    return self._send(STATUS[refusal.code], {"code": refusal.code, "message": refusal.message})
+                    return self._send(
+                        STATUS[refusal.code], {"code": refusal.code, "message": refusal.message}
+                    )
 
             def _send(self, status: int, content: dict[str, Any]) -> None:
                 body = json.dumps(content).encode()
@@ -278,8 +346,16 @@ class FakeCrossfade:
         return Handler
 
 
-def signed(secret: bytes, key_id: int, path: str, body: bytes, *, when: int | None = None, nonce: str | None = None,
-           method: str = "POST") -> dict[str, str]:
+def signed(
+    secret: bytes,
+    key_id: int,
+    path: str,
+    body: bytes,
+    *,
+    when: int | None = None,
+    nonce: str | None = None,
+    method: str = "POST",
+) -> dict[str, str]:
     """Bridge headers, written from the contract and not with the package's own signer."""
     import hmac
 
@@ -287,6 +363,8 @@ def signed(secret: bytes, key_id: int, path: str, body: bytes, *, when: int | No
     nonce = nonce or hex_id()
     text = f"v1\n{method}\n{path}\n{when}\n{nonce}\n{hashlib.sha256(body).hexdigest()}".encode()
     return {
-        "Crossfade-Bridge-Key": str(key_id), "Crossfade-Bridge-Time": str(when), "Crossfade-Bridge-Nonce": nonce,
+        "Crossfade-Bridge-Key": str(key_id),
+        "Crossfade-Bridge-Time": str(when),
+        "Crossfade-Bridge-Nonce": nonce,
         "Crossfade-Bridge-Signature": hmac.new(secret, text, hashlib.sha256).hexdigest(),
     }

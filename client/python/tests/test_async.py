@@ -6,6 +6,7 @@ import pytest
 from asgiref.sync import async_to_sync
 from django.test import AsyncClient
 
+from conftest import untouched
 from crossfade.django import engine
 
 ANN = {"name": "ann", "password": "pw"}
@@ -19,7 +20,11 @@ def visit(api, transactional_db):
         if cookie:
             client.cookies["sessionid"] = cookie
         headers = {"Crossfade-Context": context} if context else {}
-        return async_to_sync(client.get)(path, headers=headers)
+
+        async def get():
+            return await client.get(path, headers=headers)
+
+        return async_to_sync(get)()
 
     return go
 
@@ -62,6 +67,7 @@ def test_legacy_reads_writes_and_stamps(api, visit, ann):
     assert engine.read(key) is None
 
 
+@untouched
 def test_a_page_that_does_not_touch_the_session_makes_no_call(api, visit):
     visit("/plain", api.context(api.make()))
     assert api.count() == 0

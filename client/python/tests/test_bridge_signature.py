@@ -6,12 +6,12 @@ import json
 from pathlib import Path
 
 import pytest
-from fake import signed
 from hypothesis import given
 from hypothesis import strategies as st
 
 from crossfade.bridge import WINDOW, Verifier, sign
 from crossfade.errors import InvalidSignature
+from fake import signed
 
 VECTORS = json.loads((Path(__file__).parent / "vectors/bridge_signature.json").read_text())
 PATH = "/_crossfade/bridge/v1/exchange"
@@ -20,12 +20,25 @@ SECRET = b"s" * 32
 
 @pytest.mark.parametrize("case", VECTORS, ids=lambda case: case["name"])
 def test_vectors_shared_with_the_go_side(case):
-    assert sign(case["secret"].encode(), case["method"], case["path"], case["time"], case["nonce"],
-                case["body"].encode()) == case["signature"]
+    assert (
+        sign(
+            case["secret"].encode(),
+            case["method"],
+            case["path"],
+            case["time"],
+            case["nonce"],
+            case["body"].encode(),
+        )
+        == case["signature"]
+    )
 
 
-@given(body=st.binary(max_size=200), nonce=st.from_regex(r"[0-9a-f]{32}", fullmatch=True),
-       when=st.integers(0, 2**39), key=st.integers(0, 255))
+@given(
+    body=st.binary(max_size=200),
+    nonce=st.from_regex(r"[0-9a-f]{32}", fullmatch=True),
+    when=st.integers(0, 2**39),
+    key=st.integers(0, 255),
+)
 def test_what_was_signed_verifies(body, nonce, when, key):
     headers = signed(SECRET, key, PATH, body, when=when, nonce=nonce)
     call = Verifier({key: SECRET}, clock=lambda: when).verify(headers, "POST", PATH, body)
@@ -48,8 +61,9 @@ def test_no_header_however_odd_raises_anything_else(headers):
         Verifier({1: SECRET}).verify(headers, "POST", PATH, b"")
 
 
-@pytest.mark.parametrize("change", [
-    {"method": "GET"}, {"path": PATH + "x"}, {"secret": b"t" * 32}, {"key_id": 2}])
+@pytest.mark.parametrize(
+    "change", [{"method": "GET"}, {"path": PATH + "x"}, {"secret": b"t" * 32}, {"key_id": 2}]
+)
 def test_another_method_path_secret_or_key_is_forged(change):
     given = {"secret": SECRET, "key_id": 1, "path": PATH, "method": "POST"} | change
     headers = signed(given["secret"], given["key_id"], given["path"], b"", method=given["method"], when=100)

@@ -25,13 +25,21 @@ def test_a_project_that_is_set_up_right_has_nothing_to_mend(settings):
     assert ids() == set()
 
 
-@pytest.mark.parametrize(("given", "expected"), [
-    (None, "crossfade.E001"), ({}, "crossfade.E001"), ({"API": ""}, "crossfade.E001"),
-    ({"API": "127.0.0.1:8081"}, "crossfade.E002"), ({"EDGE": "always"}, "crossfade.E002"),
-    ({"ON_UNAVAILABLE": "panic"}, "crossfade.E002"), ({"SECRET": "two words"}, "crossfade.E002"),
-    ({"SECRET": "", "SECRET_FILE": "/nowhere/at/all"}, "crossfade.E002"), ({"BRIDGE_SECRET": "short"}, "crossfade.E002"),
-    ({"APl": "x"}, "crossfade.E001"),
-])
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (None, "crossfade.E001"),
+        ({}, "crossfade.E001"),
+        ({"API": ""}, "crossfade.E001"),
+        ({"API": "127.0.0.1:8081"}, "crossfade.E002"),
+        ({"EDGE": "always"}, "crossfade.E002"),
+        ({"ON_UNAVAILABLE": "panic"}, "crossfade.E002"),
+        ({"SECRET": "two words"}, "crossfade.E002"),
+        ({"SECRET": "", "SECRET_FILE": "/nowhere/at/all"}, "crossfade.E002"),
+        ({"BRIDGE_SECRET": "short"}, "crossfade.E002"),
+        ({"APl": "x"}, "crossfade.E001"),
+    ],
+)
 def test_settings_that_are_wrong_are_named(settings, given, expected):
     settings.CROSSFADE = given if not given else settings.CROSSFADE | given
     assert expected in ids()
@@ -43,9 +51,16 @@ def test_an_unknown_setting_names_the_nearest(settings):
     assert "SECRET_FILE" in message.hint
 
 
-@pytest.mark.parametrize(("middleware", "expected"), [
-    ([DJANGOS, AUTH], {"crossfade.E003", "crossfade.E004"}), ([DJANGOS, OURS, AUTH], {"crossfade.E003"}),
-    ([AUTH, OURS], {"crossfade.E005"}), ([AUTH], {"crossfade.E004"}), ([OURS, AUTH], set())])
+@pytest.mark.parametrize(
+    ("middleware", "expected"),
+    [
+        ([DJANGOS, AUTH], {"crossfade.E003", "crossfade.E004"}),
+        ([DJANGOS, OURS, AUTH], {"crossfade.E003"}),
+        ([AUTH, OURS], {"crossfade.E005"}),
+        ([AUTH], {"crossfade.E004"}),
+        ([OURS, AUTH], set()),
+    ],
+)
 def test_the_middleware_must_replace_djangos_and_stand_before_its_users(settings, middleware, expected):
     settings.MIDDLEWARE = middleware
     assert ids() == expected
@@ -77,8 +92,14 @@ class TestSettings:
     def test_secrets_come_from_files_and_are_in_no_representation(self, tmp_path):
         (tmp_path / "api").write_text("  the secret\n".replace(" secret", "-secret"))
         (tmp_path / "bridge").write_text(f"# the next one\n2:{'n' * 32}\n\n1:{'o' * 32}\n")
-        settings = Settings.from_mapping({
-            "API": "http://x", "NAME": "n", "SECRET_FILE": tmp_path / "api", "BRIDGE_SECRET_FILE": tmp_path / "bridge"})
+        settings = Settings.from_mapping(
+            {
+                "API": "http://x",
+                "NAME": "n",
+                "SECRET_FILE": tmp_path / "api",
+                "BRIDGE_SECRET_FILE": tmp_path / "bridge",
+            }
+        )
         assert settings.api_secret() == "the-secret"
         assert settings.bridge_secrets() == {2: b"n" * 32, 1: b"o" * 32}
         assert settings.problems() == []

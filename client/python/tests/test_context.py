@@ -7,7 +7,6 @@ import time
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from fake import SECRET
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -16,6 +15,7 @@ from crossfade.context import Verifier
 from crossfade.errors import InvalidContext, Unavailable
 from crossfade.keys import LIFETIME, PAUSE, KeySet
 from crossfade.transport import Transport
+from fake import SECRET
 
 
 class Clock:
@@ -57,17 +57,25 @@ def test_the_token_is_in_no_representation(api, verifier):
     assert token not in repr(verifier.verify(token))
 
 
-@pytest.mark.parametrize(("change", "code"), [
-    ({"aud": "storefront"}, "audience"), ({"iss": "somebody"}, "audience"), ({"aud": ["django", "x"]}, "audience"),
-    ({"sys": "other"}, "malformed"), ({"sys": None}, "malformed"), ({"vid": "../../etc"}, "malformed"),
-    ({"mark": "many"}, "malformed"), ({"sid": "a" * 32}, "malformed"), ({"exp": None}, "forged"),
-])
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"aud": "storefront"}, "audience"),
+        ({"iss": "somebody"}, "audience"),
+        ({"aud": ["django", "x"]}, "audience"),
+        ({"sys": "other"}, "malformed"),
+        ({"sys": None}, "malformed"),
+        ({"vid": "../../etc"}, "malformed"),
+        ({"mark": "many"}, "malformed"),
+        ({"sid": "a" * 32}, "malformed"),
+        ({"exp": None}, "forged"),
+    ],
+)
 def test_claims_that_are_wrong_are_refused(api, verifier, change, code):
     assert refused(verifier, api.context(**change)) == code
 
 
-@pytest.mark.parametrize("header", [
-    {"typ": "JWT"}, {"typ": None}, {"kid": "nobody"}, {"kid": "../1"}])
+@pytest.mark.parametrize("header", [{"typ": "JWT"}, {"typ": None}, {"kid": "nobody"}, {"kid": "../1"}])
 def test_type_and_key_id_are_pinned(api, verifier, header):
     assert refused(verifier, api.context(header=header)) in ("forged", "malformed")
 
@@ -77,7 +85,13 @@ def test_another_key_under_our_id_is_forged(api, verifier):
 
 
 def test_another_algorithm_is_forged(api, verifier):
-    claims = {"iss": "crossfade", "aud": "django", "iat": int(time.time()), "exp": int(time.time()) + 30, "sys": "new"}
+    claims = {
+        "iss": "crossfade",
+        "aud": "django",
+        "iat": int(time.time()),
+        "exp": int(time.time()) + 30,
+        "sys": "new",
+    }
     head = {"typ": "crossfade-context+jwt", "kid": "1"}
     secret = "x" * 32
     assert refused(verifier, jwt.encode(claims, secret, algorithm="HS256", headers=head)) == "forged"
@@ -107,18 +121,25 @@ def test_a_signature_is_checked_once_per_token(api, verifier, monkeypatch):
     assert verifier.verify(token) is first
 
 
-@hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=200)
-@given(noise=st.text(max_size=60) | st.from_regex(r"[A-Za-z0-9_-]{0,20}\.[A-Za-z0-9_-]{0,20}\.[A-Za-z0-9_-]{0,20}"))
+@hypothesis_settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=200
+)
+@given(
+    noise=st.text(max_size=60)
+    | st.from_regex(r"[A-Za-z0-9_-]{0,20}\.[A-Za-z0-9_-]{0,20}\.[A-Za-z0-9_-]{0,20}")
+)
 def test_no_text_however_odd_raises_anything_else(verifier, noise):
     refused(verifier, noise)
 
 
-@hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=100)
+@hypothesis_settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=100
+)
 @given(at=st.integers(0, 10_000))
 def test_every_altered_character_is_refused(api, verifier, at):
     token = api.context()
     at %= token.rindex(".")  # the last character of a signature has bits that carry nothing
-    changed = token[:at] + ("A" if token[at] != "A" else "B") + token[at + 1:]
+    changed = token[:at] + ("A" if token[at] != "A" else "B") + token[at + 1 :]
     assert refused(verifier, changed)
 
 

@@ -16,13 +16,18 @@ def counts():
     return conf.runtime().counts.snapshot()
 
 
-@pytest.mark.parametrize("forge", [
-    lambda api: "x", lambda api: "a.b.c", lambda api: "x" * 10_000,
-    lambda api: api.context(api.make({"cart": 1}, subject="1"), key=Ed25519PrivateKey.generate()),
-    lambda api: api.context(api.make({"cart": 1}), aud="storefront"),
-    lambda api: api.context(api.make({"cart": 1}), iat=int(time.time()) - 99, exp=int(time.time()) - 69),
-    lambda api: api.context(api.make({"cart": 1})) + "," + api.context(api.make({"cart": 2})),
-])
+@pytest.mark.parametrize(
+    "forge",
+    [
+        lambda api: "x",
+        lambda api: "a.b.c",
+        lambda api: "x" * 10_000,
+        lambda api: api.context(api.make({"cart": 1}, subject="1"), key=Ed25519PrivateKey.generate()),
+        lambda api: api.context(api.make({"cart": 1}), aud="storefront"),
+        lambda api: api.context(api.make({"cart": 1}), iat=int(time.time()) - 99, exp=int(time.time()) - 69),
+        lambda api: api.context(api.make({"cart": 1})) + "," + api.context(api.make({"cart": 2})),
+    ],
+)
 def test_a_forged_context_counts_as_none_and_is_logged_once(api, browser, caplog, forge):
     for _ in range(3):
         assert browser.visit("/read", forge(api)).json()["data"] == {}
@@ -72,7 +77,11 @@ class TestBareToken:
         response = browser.visit("/sign_in", post=ANN)
         cookie = response.cookies[name]
         assert cookie.value == "cf1_" + record["secret"]
-        assert (cookie["httponly"], cookie["path"], bool(cookie["secure"])) == (True, "/", name.startswith("__Host-"))
+        assert (cookie["httponly"], cookie["path"], bool(cookie["secure"])) == (
+            True,
+            "/",
+            name.startswith("__Host-"),
+        )
         assert "Crossfade-Session" not in response
         assert browser.visit("/who").json()["user"] == "ann"
         response = browser.visit("/sign_out")

@@ -9,22 +9,16 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
-from fake import hex_id
-from projects import site
 
+from conftest import untouched
 from crossfade.django import engine, ledger
 from crossfade.django.models import EndMark, LegacyKey, Tombstone
 from crossfade.django.stamps import Stamp
+from fake import hex_id
+from projects import site
 
 ANN = {"name": "ann", "password": "pw"}
 VISITOR = "e" * 32
-ENGINES = ["db", "cached_db", "cache", "file"]
-
-
-@pytest.fixture(params=ENGINES)
-def each_engine(request, settings):
-    settings.SESSION_ENGINE = f"django.contrib.sessions.backends.{request.param}"
-    return request.param
 
 
 @pytest.fixture
@@ -90,11 +84,14 @@ def test_data_stays_readable_for_a_site_that_leaves_crossfade(browser, legacy, e
 
 def test_one_query_of_our_own_for_each_load(browser, legacy, ann):
     browser.visit("/sign_in", legacy, post=ANN)
-    with CaptureQueriesContext(connection, ) as queries:
+    with CaptureQueriesContext(
+        connection,
+    ) as queries:
         browser.visit("/who", legacy)
     assert sum("crossfade_" in q["sql"] for q in queries) == 1
 
 
+@untouched
 def test_no_query_for_a_page_that_does_not_touch_the_session(browser, legacy):
     browser.visit("/put", legacy, body={"cart": [1]})
     with CaptureQueriesContext(connection) as queries:
@@ -110,7 +107,9 @@ def test_a_moved_key_opens_nothing_and_its_cookie_stays(browser, bridge, legacy,
     assert "sessionid" not in response.cookies  # the edge exchanges it again at the next entry
 
 
-def test_a_moved_key_is_served_if_the_context_names_its_lineage_as_returning(browser, bridge, api, each_engine):
+def test_a_moved_key_is_served_if_the_context_names_its_lineage_as_returning(
+    browser, bridge, api, each_engine
+):
     browser.visit("/put", api.context(sys="legacy"), body={"cart": [1]})
     lineage = bridge.exchange(key_of(browser))["lineage"]
     assert browser.visit("/read", api.context(sys="legacy", ret=hex_id())).json()["data"] == {}
@@ -121,14 +120,20 @@ def test_a_moved_key_is_served_if_the_context_names_its_lineage_as_returning(bro
 def test_a_save_on_a_session_that_moves_meanwhile_becomes_a_patch(browser, bridge, api, legacy, each_engine):
     browser.visit("/put", legacy, body={"cart": [1]})
     record = api.make({"cart": [1]})
-    site.DURING.append(lambda request: bridge.exchange(request.session.session_key, lineage=record["lineage"]))
+    site.DURING.append(
+        lambda request: bridge.exchange(request.session.session_key, lineage=record["lineage"])
+    )
     assert browser.visit("/slow", legacy).status_code == 200
-    assert api.last("Patch") == {"session": {"lineage": record["lineage"]},
-                                 "set": {"values": {"late": '"written late"'}}}
+    assert api.last("Patch") == {
+        "session": {"lineage": record["lineage"]},
+        "set": {"values": {"late": '"written late"'}},
+    }
     assert api.data(record["id"]) == {"cart": [1], "late": "written late"}
 
 
-def test_an_end_during_a_request_is_a_logout_and_never_brings_the_session_back(browser, bridge, legacy, each_engine):
+def test_an_end_during_a_request_is_a_logout_and_never_brings_the_session_back(
+    browser, bridge, legacy, each_engine
+):
     lineage, key = hex_id(), hex_id()
     bridge.restore(lineage=lineage, key=key, data={"cart": [1]})
     browser.cookies["sessionid"] = key
@@ -164,12 +169,22 @@ def test_logout_of_a_session_that_crossfade_knows_holds_in_both(browser, bridge,
     bridge.restore(lineage=record["lineage"], key=key, data={"cart": [1]})
     browser.cookies["sessionid"] = key
     browser.visit("/sign_out", legacy)
-    assert api.last("End") == {"session": {"lineage": record["lineage"]}, "reason": "logout", "legacyDone": True}
+    assert api.last("End") == {
+        "session": {"lineage": record["lineage"]},
+        "reason": "logout",
+        "legacyDone": True,
+    }
     assert ledger.tombstoned(record["lineage"])
-    assert bridge.restore(lineage=record["lineage"]) == {"restored": False, "ended": True, "reason": "tombstone"}
+    assert bridge.restore(lineage=record["lineage"]) == {
+        "restored": False,
+        "ended": True,
+        "reason": "tombstone",
+    }
 
 
-def test_a_logout_racing_the_exchange_ends_the_lineage_that_it_moved_to(browser, bridge, api, legacy, each_engine):
+def test_a_logout_racing_the_exchange_ends_the_lineage_that_it_moved_to(
+    browser, bridge, api, legacy, each_engine
+):
     browser.visit("/put", legacy, body={"cart": [1]})
     moved = []
 
@@ -206,7 +221,9 @@ def test_a_malformed_key_is_no_session_and_no_error(browser, legacy, key, each_e
     assert browser.visit("/read", legacy).json()["data"] == {}
 
 
-@pytest.mark.parametrize("stamp", ["x", 5, [], {"l": "../x", "b": "many", "t": [], "g": -1}, {"v": None}, None])
+@pytest.mark.parametrize(
+    "stamp", ["x", 5, [], {"l": "../x", "b": "many", "t": [], "g": -1}, {"v": None}, None]
+)
 def test_a_stamp_that_is_not_one_counts_as_unstamped(browser, legacy, stamp):
     key = hex_id()
     engine.write(key, {"_crossfade": stamp, "cart": 1}, int(time.time()) + 600)
@@ -250,8 +267,15 @@ class TestMarks:
         lineage, key = hex_id(), hex_id()
         browser.visit("/sign_in", legacy, post=ANN)
         data = {k: v for k, v in engine.read(key_of(browser)).data.items() if k.startswith("_auth")}
-        bridge.restore(lineage=lineage, key=key, kind="authenticated", subject=str(ann.pk), data=data,
-                       auth_time=int(time.time()), born=api.mark)
+        bridge.restore(
+            lineage=lineage,
+            key=key,
+            kind="authenticated",
+            subject=str(ann.pk),
+            data=data,
+            auth_time=int(time.time()),
+            born=api.mark,
+        )
         browser.cookies["sessionid"] = key
         bridge.end(subject=str(ann.pk), before=api.mark + 5, **{"except": lineage})
         assert browser.visit("/who", legacy).json()["user"] == "ann"
@@ -294,7 +318,10 @@ class TestPassword:
         assert stamp_of(browser).born == api.mark == 11
 
     def test_a_rehash_at_login_does_not_log_the_visitor_out_later(self, browser, api, legacy, ann, settings):
-        settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.PBKDF2PasswordHasher", *settings.PASSWORD_HASHERS]
+        settings.PASSWORD_HASHERS = [
+            "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+            *settings.PASSWORD_HASHERS,
+        ]
         browser.visit("/sign_in", legacy, post=ANN)
         assert get_user_model()._default_manager.get(pk=ann.pk).password.startswith("pbkdf2")
         assert api.count("End") == 1

@@ -32,7 +32,12 @@ def test_login_upgrades_with_subject_mark_and_the_guests_data(api, browser, pk):
     response = browser.visit("/sign_in", api.context(record, mark=7), post=ANN | {"also": "x"})
     upgrade = api.last("Upgrade")
     assert (upgrade["subject"], upgrade["born"], upgrade["methods"]) == (pk, 7, ["pwd"])
-    assert set(upgrade["set"]["values"]) == {"_auth_user_id", "_auth_user_backend", "_auth_user_hash", "also"}
+    assert set(upgrade["set"]["values"]) - {"_csrftoken"} == {
+        "_auth_user_id",
+        "_auth_user_backend",
+        "_auth_user_hash",
+        "also",
+    }
     assert abs(upgrade["authTime"] - time.time()) < 5
     assert record["subject"] == pk
     assert response["Crossfade-Session"] in api.handoffs
@@ -140,10 +145,12 @@ def test_logout_of_a_guest_without_a_record_calls_nobody(api, browser):
 def test_taking_the_login_out_of_the_session_is_a_logout(api, browser, logged_in):
     response = browser.visit("/step_out", api.context(logged_in))
     assert logged_in["state"] == "ended"
-    assert api.data(api.handoffs[response["Crossfade-Session"]][0]) == {"cart": [1]}
+    assert api.data(api.handoffs[response["Crossfade-Session"]][0])["cart"] == [1]
 
 
-def test_a_changed_password_keeps_this_session_and_its_counterpart_and_ends_the_others(api, browser, logged_in, pk):
+def test_a_changed_password_keeps_this_session_and_its_counterpart_and_ends_the_others(
+    api, browser, logged_in, pk
+):
     other = api.make({"x": 1}, subject=pk)
     response = browser.visit("/password", api.context(logged_in), post={"new": "pw2"})
     end = api.last("End")
@@ -160,7 +167,9 @@ def test_a_changed_password_without_keeping_the_session_ends_this_one_too(api, b
     assert "exceptSession" not in api.last("End")
 
 
-def test_a_session_whose_hash_no_longer_fits_is_flushed_by_django_and_ended_everywhere(api, browser, logged_in, pk):
+def test_a_session_whose_hash_no_longer_fits_is_flushed_by_django_and_ended_everywhere(
+    api, browser, logged_in, pk
+):
     user = get_user_model()._default_manager.get(pk=pk)
     user.set_password("changed by raw SQL")
     get_user_model()._default_manager.filter(pk=pk).update(password=user.password)

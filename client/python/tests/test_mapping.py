@@ -19,7 +19,9 @@ from crossfade.errors import NotJSON
 text = st.text(st.characters(exclude_categories=["Cs"]))
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | text,
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(text, inner, max_size=4), max_leaves=20)
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(text, inner, max_size=4),
+    max_leaves=20,
+)
 
 
 def same(a, b):
@@ -47,13 +49,24 @@ def test_the_text_is_json_for_others_too(value):
     assert same(json.loads(mapping.encode(value).encode()), value)
 
 
-@pytest.mark.parametrize(("value", "named"), [
-    ((1, 2), "tuple"), ([{"a": (1,)}], "tuple"), ({1: 2}, "dict with a int key"), ({1, 2}, "set"), (b"x", "bytes"),
-    (float("nan"), "float nan"), (float("-inf"), "float -inf"), (datetime.datetime(2024, 1, 2), "datetime.datetime"),
-    (decimal.Decimal("1.5"), "decimal.Decimal"), ("\ud800", "str with a lone surrogate"),
-    (SafeString("<b>"), "django.utils.safestring.SafeString"), (OrderedDict(a=1), "collections.OrderedDict"),
-    (Colour.RED, "test_mapping.Colour"),
-])
+@pytest.mark.parametrize(
+    ("value", "named"),
+    [
+        ((1, 2), "tuple"),
+        ([{"a": (1,)}], "tuple"),
+        ({1: 2}, "dict with a int key"),
+        ({1, 2}, "set"),
+        (b"x", "bytes"),
+        (float("nan"), "float nan"),
+        (float("-inf"), "float -inf"),
+        (datetime.datetime(2024, 1, 2), "datetime.datetime"),
+        (decimal.Decimal("1.5"), "decimal.Decimal"),
+        ("\ud800", "str with a lone surrogate"),
+        (SafeString("<b>"), "django.utils.safestring.SafeString"),
+        (OrderedDict(a=1), "collections.OrderedDict"),
+        (Colour.RED, "test_mapping.Colour"),
+    ],
+)
 def test_what_would_be_changed_is_refused_with_its_type(value, named):
     with pytest.raises(NotJSON) as caught:
         mapping.encode(value)

@@ -6,12 +6,12 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from conftest import BRIDGE_KEY, BRIDGE_SECRET, Bridge, Browser
 from django.db import connections
-from fake import hex_id, signed
 
+from conftest import BRIDGE_KEY, BRIDGE_SECRET, Bridge, Browser
 from crossfade.django import engine, ledger
 from crossfade.django.models import LegacyKey
+from fake import hex_id, signed
 
 N = 8
 

@@ -11,6 +11,7 @@ import time
 
 import httpx
 import pytest
+
 from conftest import BRIDGE_KEY, BRIDGE_SECRET
 from fake import signed
 
@@ -27,15 +28,28 @@ def site(request, api, tmp_path):
     """A real server process on a database of its own."""
     port = free_port()
     env = os.environ | {
-        "DJANGO_SETTINGS_MODULE": "projects.served", "CROSSFADE_TEST_API": api.url,
+        "DJANGO_SETTINGS_MODULE": "projects.served",
+        "CROSSFADE_TEST_API": api.url,
         "CROSSFADE_TEST_DB": str(tmp_path / "db.sqlite3"),
         "PYTHONPATH": os.pathsep.join([HERE, os.path.join(HERE, "..", "src")]),
     }
     subprocess.run([sys.executable, "-m", "django", "migrate", "-v0"], env=env, check=True)
     command = {
-        "gunicorn": ["gunicorn", "-w2", "--threads=2", f"-b127.0.0.1:{port}", "--log-level=warning",
-                     "--no-control-socket", "projects.wsgi"],
-        "uvicorn": ["uvicorn", f"--port={port}", "--log-level=warning", "--lifespan=off", "projects.asgi:application"],
+        "gunicorn": [
+            "gunicorn",
+            "-w2",
+            "--threads=2",
+            f"-b127.0.0.1:{port}",
+            "--log-level=warning",
+            "projects.wsgi",
+        ],
+        "uvicorn": [
+            "uvicorn",
+            f"--port={port}",
+            "--log-level=warning",
+            "--lifespan=off",
+            "projects.asgi:application",
+        ],
     }[request.param]
     process = subprocess.Popen([sys.executable, "-m", *command], env=env, cwd=HERE, start_new_session=True)
     base = f"http://127.0.0.1:{port}"
@@ -58,6 +72,7 @@ def site(request, api, tmp_path):
 def test_a_visitor_reads_writes_and_is_handed_over(api, site):
     record = api.make({"cart": [1]})
     with httpx.Client(base_url=site) as client:
+
         def headers():
             return {"Crossfade-Context": api.context(record)}
 
@@ -69,7 +84,9 @@ def test_a_visitor_reads_writes_and_is_handed_over(api, site):
         key = response.cookies["sessionid"]
         body = b'{"key":"%s"}' % key.encode()
         signature = signed(BRIDGE_SECRET, BRIDGE_KEY, "/_crossfade/bridge/v1/inspect", body)
-        answers = [client.post("/_crossfade/bridge/v1/inspect", content=body, headers=signature) for _ in range(6)]
+        answers = [
+            client.post("/_crossfade/bridge/v1/inspect", content=body, headers=signature) for _ in range(6)
+        ]
         assert [a.status_code for a in answers] == [200] + [409] * 5  # whichever worker was asked
         assert answers[0].json()["kind"] == "guest"
         refused = client.post("/_crossfade/bridge/v1/inspect", content=body)

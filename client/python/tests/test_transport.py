@@ -6,11 +6,11 @@ import socket
 import threading
 
 import pytest
-from fake import SECRET, Refused
 
 from crossfade.errors import Conflict, Misconfigured, Rejected, SessionEnded, Unavailable
 from crossfade.sessions import Selector, SessionClient, _error
 from crossfade.transport import Answer, Breaker, Transport
+from fake import SECRET, Refused
 
 
 @pytest.fixture
@@ -20,11 +20,18 @@ def client(api):
     transport.close()
 
 
-@pytest.mark.parametrize(("code", "kind"), [
-    ("failed_precondition", SessionEnded), ("not_found", SessionEnded), ("aborted", Conflict),
-    ("invalid_argument", Rejected), ("resource_exhausted", Rejected), ("permission_denied", Misconfigured),
-    ("unavailable", Unavailable),
-])
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        ("failed_precondition", SessionEnded),
+        ("not_found", SessionEnded),
+        ("aborted", Conflict),
+        ("invalid_argument", Rejected),
+        ("resource_exhausted", Rejected),
+        ("permission_denied", Misconfigured),
+        ("unavailable", Unavailable),
+    ],
+)
 def test_each_code_has_its_exception(api, client, code, kind):
     def refuse(_):
         raise Refused(code, "because")
@@ -48,7 +55,9 @@ def test_connections_are_kept_alive_in_each_thread(api, client):
     client.resolve("x")
     assert transport._local.held.connection is first
     other = []
-    thread = threading.Thread(target=lambda: (client.resolve("x"), other.append(transport._local.held.connection)))
+    thread = threading.Thread(
+        target=lambda: (client.resolve("x"), other.append(transport._local.held.connection))
+    )
     thread.start()
     thread.join()
     assert other[0] is not first

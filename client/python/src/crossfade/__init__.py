@@ -22,7 +22,19 @@ from .settings import Settings
 
 __version__ = "0.1.0"
 __all__ = [
-    "Conflict", "Context", "Crossfade", "CrossfadeError", "InvalidContext", "InvalidSignature",
-    "Misconfigured", "NotJSON", "Rejected", "Selector", "Session", "SessionClient", "SessionEnded",
-    "Settings", "Unavailable",
+    "Conflict",
+    "Context",
+    "Crossfade",
+    "CrossfadeError",
+    "InvalidContext",
+    "InvalidSignature",
+    "Misconfigured",
+    "NotJSON",
+    "Rejected",
+    "Selector",
+    "Session",
+    "SessionClient",
+    "SessionEnded",
+    "Settings",
+    "Unavailable",
 ]

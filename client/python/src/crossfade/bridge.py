@@ -52,8 +52,12 @@ class Verifier:
         """InvalidSignature with code ``forged`` (tell an outsider nothing) or ``stale`` (ours, but late)."""
         key, when = headers.get(KEY_HEADER, ""), headers.get(TIME_HEADER, "")
         nonce, given = headers.get(NONCE_HEADER, ""), headers.get(SIGNATURE_HEADER, "")
-        if not (_DECIMAL.fullmatch(key) and _DECIMAL.fullmatch(when)
-                and _NONCE.fullmatch(nonce) and _SIGNATURE.fullmatch(given)):
+        if not (
+            _DECIMAL.fullmatch(key)
+            and _DECIMAL.fullmatch(when)
+            and _NONCE.fullmatch(nonce)
+            and _SIGNATURE.fullmatch(given)
+        ):
             raise InvalidSignature("a bridge header is missing or malformed", code="forged")
         secret = self._secrets.get(int(key))
         # An unknown key id costs the same as a wrong signature.
@@ -61,6 +65,9 @@ class Verifier:
         if not hmac.compare_digest(want, given) or secret is None:
             raise InvalidSignature("the bridge signature is wrong", code="forged")
         if abs(self._clock() - int(when)) > WINDOW:
-            raise InvalidSignature("the bridge call is stale", code="stale",
-                                   hint="compare the clocks of Crossfade and of this machine")
+            raise InvalidSignature(
+                "the bridge call is stale",
+                code="stale",
+                hint="compare the clocks of Crossfade and of this machine",
+            )
         return SignedCall(nonce, int(when))

@@ -59,7 +59,12 @@ class Verifier:
     because an Ed25519 check costs more than most of the requests it would be repeated for."""
 
     def __init__(
-        self, audience: str, keys: KeySet, *, leeway: float = 5.0, size: int = 4096,
+        self,
+        audience: str,
+        keys: KeySet,
+        *,
+        leeway: float = 5.0,
+        size: int = 4096,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._audience, self._keys, self._leeway = audience, keys, leeway
@@ -80,8 +85,9 @@ class Verifier:
         if context.expires + self._leeway <= self._clock():
             with self._lock:
                 self._known.pop(token, None)
-            raise InvalidContext("the context has expired", code="expired",
-                                 hint="a slow proxy, or the clocks differ")
+            raise InvalidContext(
+                "the context has expired", code="expired", hint="a slow proxy, or the clocks differ"
+            )
         return context
 
     def _check(self, token: str) -> Context:
@@ -93,18 +99,28 @@ class Verifier:
             if header.get("alg") != ALGORITHM or header.get("typ") != TYPE or not isinstance(kid, str):
                 raise InvalidContext("not a context", code="forged")
             claims = jwt.decode(
-                token, self._keys.get(kid), algorithms=[ALGORITHM],
+                token,
+                self._keys.get(kid),
+                algorithms=[ALGORITHM],
                 # Audience and times are checked below: exactly one audience, and our own clock.
-                options={"verify_aud": False, "verify_exp": False, "verify_iat": False, "verify_nbf": False,
-                         "require": ["iss", "aud", "iat", "exp"]},
+                options={
+                    "verify_aud": False,
+                    "verify_exp": False,
+                    "verify_iat": False,
+                    "verify_nbf": False,
+                    "require": ["iss", "aud", "iat", "exp"],
+                },
             )
         except jwt.PyJWTError as error:
             raise InvalidContext("the context does not verify", code="forged") from error
         except (ValueError, TypeError) as error:
             raise InvalidContext("not a context", code="malformed") from error
         if claims["iss"] != "crossfade" or claims["aud"] != self._audience:
-            raise InvalidContext(f"the context is for {str(claims['aud'])[:64]!r}, not {self._audience!r}",
-                                 code="audience", hint="CROSSFADE['NAME'] must be the upstream's name")
+            raise InvalidContext(
+                f"the context is for {str(claims['aud'])[:64]!r}, not {self._audience!r}",
+                code="audience",
+                hint="CROSSFADE['NAME'] must be the upstream's name",
+            )
         context = _read(token, claims)
         if context.issued > self._clock() + self._leeway or context.expires - context.issued > MAX_LIFE:
             raise InvalidContext("the context's times are wrong", code="expired", hint="compare the clocks")
@@ -114,13 +130,26 @@ class Verifier:
 def _read(token: str, claims: dict[str, Any]) -> Context:
     get = _Claims(claims)
     context = Context(
-        token=token, system=get.one_of("sys", "new", "legacy"), visitor=get.id("vid") or "",
-        arm=get.text("arm") or "none", epoch=get.integer("epoch"), mark=get.integer("mark"),
-        issued=get.integer("iat"), expires=get.integer("exp"),
-        session=get.id("sid"), lineage=get.id("lin"), generation=get.integer("gen"),
-        version=get.integer("ver"), kind=get.text("kind"), subject=get.text("sub"),
-        auth_time=get.integer("auth_time") or None, methods=get.texts("amr"), level=get.text("acr"),
-        unwritten=get.flag("unwritten"), read_only=get.flag("ro"), returning=get.id("ret"),
+        token=token,
+        system=get.one_of("sys", "new", "legacy"),
+        visitor=get.id("vid") or "",
+        arm=get.text("arm") or "none",
+        epoch=get.integer("epoch"),
+        mark=get.integer("mark"),
+        issued=get.integer("iat"),
+        expires=get.integer("exp"),
+        session=get.id("sid"),
+        lineage=get.id("lin"),
+        generation=get.integer("gen"),
+        version=get.integer("ver"),
+        kind=get.text("kind"),
+        subject=get.text("sub"),
+        auth_time=get.integer("auth_time") or None,
+        methods=get.texts("amr"),
+        level=get.text("acr"),
+        unwritten=get.flag("unwritten"),
+        read_only=get.flag("ro"),
+        returning=get.id("ret"),
         tools=get.flag("tools"),
     )
     if context.session and context.kind not in ("guest", "authenticated"):

@@ -39,8 +39,11 @@ class KeySet:
             self._refresh(kid)
             keys = self._keys
         if keys is None:
-            raise Unavailable("the signing keys were never fetched", code="keys",
-                              hint="check with: manage.py crossfade_check")
+            raise Unavailable(
+                "the signing keys were never fetched",
+                code="keys",
+                hint="check with: manage.py crossfade_check",
+            )
         if kid not in keys:
             raise InvalidContext(f"no signing key has the id {kid[:16]!r}", code="forged")
         return keys[kid]
@@ -72,7 +75,11 @@ def _parse(body: bytes) -> dict[str, Any]:
     try:
         keys = {}
         for entry in json.loads(body)["keys"]:
-            if entry.get("kty") == "OKP" and entry.get("crv") == "Ed25519" and isinstance(entry.get("kid"), str):
+            if (
+                entry.get("kty") == "OKP"
+                and entry.get("crv") == "Ed25519"
+                and isinstance(entry.get("kid"), str)
+            ):
                 keys[entry["kid"]] = jwt.PyJWK.from_dict(entry, algorithm="EdDSA").key
         return keys
     except (ValueError, KeyError, TypeError, AttributeError, jwt.PyJWTError) as error:

@@ -17,10 +17,16 @@ from .transport import Answer, Transport
 SERVICE = "/crossfade.session.v1.SessionService/"
 
 _BY_CODE: dict[str, type[CrossfadeError]] = {
-    "failed_precondition": SessionEnded, "not_found": SessionEnded,
-    "aborted": Conflict, "already_exists": Conflict,
-    "invalid_argument": Rejected, "resource_exhausted": Rejected, "out_of_range": Rejected,
-    "unauthenticated": Misconfigured, "permission_denied": Misconfigured, "unimplemented": Misconfigured,
+    "failed_precondition": SessionEnded,
+    "not_found": SessionEnded,
+    "aborted": Conflict,
+    "already_exists": Conflict,
+    "invalid_argument": Rejected,
+    "resource_exhausted": Rejected,
+    "out_of_range": Rejected,
+    "unauthenticated": Misconfigured,
+    "permission_denied": Misconfigured,
+    "unimplemented": Misconfigured,
 }
 # A second try of these cannot do a second thing.
 _REPEATABLE = frozenset({"Resolve", "Get", "Patch", "End", "List"})
@@ -59,10 +65,17 @@ class Session:
     def from_json(cls, given: Mapping[str, Any] | None) -> Session:
         given = given or {}
         return cls(
-            id=given.get("id", ""), lineage=given.get("lineage", ""), generation=_int(given.get("generation")),
-            kind=given.get("kind", ""), subject=given.get("subject", ""), version=_int(given.get("version")),
-            expires_at=_int(given.get("expiresAt")), idle_at=_int(given.get("idleAt")),
-            visitor=given.get("visitor", ""), state=given.get("state", ""), born=_int(given.get("born")),
+            id=given.get("id", ""),
+            lineage=given.get("lineage", ""),
+            generation=_int(given.get("generation")),
+            kind=given.get("kind", ""),
+            subject=given.get("subject", ""),
+            version=_int(given.get("version")),
+            expires_at=_int(given.get("expiresAt")),
+            idle_at=_int(given.get("idleAt")),
+            visitor=given.get("visitor", ""),
+            state=given.get("state", ""),
+            born=_int(given.get("born")),
         )
 
 
@@ -109,59 +122,120 @@ class SessionClient:
 
     def resolve(self, token: str) -> Worth:
         answer = self._call("Resolve", {"token": token})
-        return Worth(answer.get("worth", "none"), Session.from_json(answer.get("session")), answer.get("context", ""))
+        return Worth(
+            answer.get("worth", "none"), Session.from_json(answer.get("session")), answer.get("context", "")
+        )
 
     def get(self, session: Selector) -> Found:
         answer = self._call("Get", {"session": session.as_json()})
-        return Found(Session.from_json(answer.get("session")), (answer.get("attributes") or {}).get("values") or {})
+        return Found(
+            Session.from_json(answer.get("session")), (answer.get("attributes") or {}).get("values") or {}
+        )
 
     def patch(
-        self, session: Selector, set: Mapping[str, str], delete: Iterable[str] = (), *,
-        if_version: Mapping[str, int] | None = None, idle_seconds: int = 0,
+        self,
+        session: Selector,
+        set: Mapping[str, str],
+        delete: Iterable[str] = (),
+        *,
+        if_version: Mapping[str, int] | None = None,
+        idle_seconds: int = 0,
     ) -> Written:
         """Set and delete keys of a live session. With an empty selector a new guest session is made."""
-        return _written(self._call("Patch", {
-            "session": session.as_json(),
-            **_present(set=_values(set), delete=list(delete), idleSeconds=idle_seconds),
-            **({"ifVersion": dict(if_version)} if if_version else {}),
-        }))
+        return _written(
+            self._call(
+                "Patch",
+                {
+                    "session": session.as_json(),
+                    **_present(set=_values(set), delete=list(delete), idleSeconds=idle_seconds),
+                    **({"ifVersion": dict(if_version)} if if_version else {}),
+                },
+            )
+        )
 
     def upgrade(
-        self, session: Selector, subject: str, *, auth_time: int, born: int, methods: Iterable[str] = ("pwd",),
-        set: Mapping[str, str] | None = None, delete: Iterable[str] = (), counterpart: str = "",
-        counterpart_expires: int = 0, idle_seconds: int = 0, visitor: str = "",
+        self,
+        session: Selector,
+        subject: str,
+        *,
+        auth_time: int,
+        born: int,
+        methods: Iterable[str] = ("pwd",),
+        set: Mapping[str, str] | None = None,
+        delete: Iterable[str] = (),
+        counterpart: str = "",
+        counterpart_expires: int = 0,
+        idle_seconds: int = 0,
+        visitor: str = "",
     ) -> Written:
         """Log the session in. The old secret never yields the new one."""
-        return _written(self._call("Upgrade", {
-            "session": session.as_json(), "subject": subject, "authTime": auth_time, "born": born,
-            "methods": list(methods),
-            **_present(set=_values(set), delete=list(delete), counterpart=counterpart,
-                       counterpartExpires=counterpart_expires, idleSeconds=idle_seconds, visitor=visitor),
-        }))
+        return _written(
+            self._call(
+                "Upgrade",
+                {
+                    "session": session.as_json(),
+                    "subject": subject,
+                    "authTime": auth_time,
+                    "born": born,
+                    "methods": list(methods),
+                    **_present(
+                        set=_values(set),
+                        delete=list(delete),
+                        counterpart=counterpart,
+                        counterpartExpires=counterpart_expires,
+                        idleSeconds=idle_seconds,
+                        visitor=visitor,
+                    ),
+                },
+            )
+        )
 
     def step_up(
-        self, session: Selector, *, auth_time: int, methods: Iterable[str] = ("pwd",),
-        set: Mapping[str, str] | None = None, counterpart: str = "", counterpart_expires: int = 0,
+        self,
+        session: Selector,
+        *,
+        auth_time: int,
+        methods: Iterable[str] = ("pwd",),
+        set: Mapping[str, str] | None = None,
+        counterpart: str = "",
+        counterpart_expires: int = 0,
     ) -> Written:
         """Record that the same subject has just proved itself again."""
-        return _written(self._call("StepUp", {
-            "session": session.as_json(), "authTime": auth_time, "methods": list(methods),
-            **_present(set=_values(set), counterpart=counterpart, counterpartExpires=counterpart_expires),
-        }))
+        return _written(
+            self._call(
+                "StepUp",
+                {
+                    "session": session.as_json(),
+                    "authTime": auth_time,
+                    "methods": list(methods),
+                    **_present(
+                        set=_values(set), counterpart=counterpart, counterpartExpires=counterpart_expires
+                    ),
+                },
+            )
+        )
 
     def rotate(self, session: Selector) -> Written:
         return _written(self._call("Rotate", {"session": session.as_json()}))
 
     def end(
-        self, *, session: Selector | None = None, subject: str = "", everybody: bool = False,
-        except_session: str = "", reason: str, legacy_done: bool = False,
+        self,
+        *,
+        session: Selector | None = None,
+        subject: str = "",
+        everybody: bool = False,
+        except_session: str = "",
+        reason: str,
+        legacy_done: bool = False,
     ) -> Ended:
         """End a session's whole lineage, a subject's sessions, or everybody's."""
         target: dict[str, Any] = _present(subject=subject, everybody=everybody)
         if session is not None:
             target = {"session": session.as_json()}
-        answer = self._call("End", {
-            **target, "reason": reason, **_present(exceptSession=except_session, legacyDone=legacy_done)})
+        answer = self._call(
+            "End",
+            {**target, "reason": reason, **_present(exceptSession=except_session, legacyDone=legacy_done)},
+        )
         return Ended(_int(answer.get("ended")), _int(answer.get("outstanding")), _int(answer.get("mark")))
 
     def redeem(self, handoff: str) -> tuple[str, Session]:
@@ -188,16 +262,22 @@ def _error(method: str, answer: Answer, content: Any) -> CrossfadeError:
         hint = "check CROSSFADE['SECRET_FILE'] and the client's role" if kind is Misconfigured else ""
         return kind(f"{method}: {content.get('message') or code}", hint=hint, code=code)
     if answer.status in (200, 301, 302, 404, 405, 415):
-        return Misconfigured(f"{method}: status {answer.status} is not the session API's", code="not_api",
-                             hint="CROSSFADE['API'] must be the internal listener, not the public one")
+        return Misconfigured(
+            f"{method}: status {answer.status} is not the session API's",
+            code="not_api",
+            hint="CROSSFADE['API'] must be the internal listener, not the public one",
+        )
     if answer.status in (401, 403):
-        return Misconfigured(f"{method}: status {answer.status}", code="unauthenticated",
-                             hint="check CROSSFADE['SECRET_FILE']")
+        return Misconfigured(
+            f"{method}: status {answer.status}", code="unauthenticated", hint="check CROSSFADE['SECRET_FILE']"
+        )
     return Unavailable(f"{method}: status {answer.status}", code="status")
 
 
 def _written(answer: Mapping[str, Any]) -> Written:
-    return Written(Session.from_json(answer.get("session")), _int(answer.get("version")), answer.get("handoff", ""))
+    return Written(
+        Session.from_json(answer.get("session")), _int(answer.get("version")), answer.get("handoff", "")
+    )
 
 
 def _values(texts: Mapping[str, str] | None) -> dict[str, Any] | None:

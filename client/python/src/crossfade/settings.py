@@ -78,15 +78,24 @@ class Settings:
             )
             if not value
         ]
-        if self.api and (urlsplit(self.api).scheme not in ("http", "https") or not urlsplit(self.api).hostname):
-            found.append(Misconfigured(
-                f"CROSSFADE['API'] is {self.api!r}", hint='want "http://host:port"', code="api"))
+        if self.api and (
+            urlsplit(self.api).scheme not in ("http", "https") or not urlsplit(self.api).hostname
+        ):
+            found.append(
+                Misconfigured(f"CROSSFADE['API'] is {self.api!r}", hint='want "http://host:port"', code="api")
+            )
         for name, value, choices in (
-            ("EDGE", self.edge, EDGE_CHOICES), ("ON_UNAVAILABLE", self.on_unavailable, UNAVAILABLE_CHOICES),
+            ("EDGE", self.edge, EDGE_CHOICES),
+            ("ON_UNAVAILABLE", self.on_unavailable, UNAVAILABLE_CHOICES),
         ):
             if value not in choices:
-                found.append(Misconfigured(
-                    f"CROSSFADE[{name!r}] is {value!r}", hint=f"want one of {', '.join(choices)}", code="choice"))
+                found.append(
+                    Misconfigured(
+                        f"CROSSFADE[{name!r}] is {value!r}",
+                        hint=f"want one of {', '.join(choices)}",
+                        code="choice",
+                    )
+                )
         for read in (self.api_secret, self.bridge_secrets):
             try:
                 read()
@@ -98,8 +107,11 @@ class Settings:
         """The bearer secret of the session API."""
         text = (self.secret or _read("SECRET", self.secret_file)).strip()
         if not text or any(c.isspace() for c in text):
-            raise Misconfigured("the API secret is empty or has white space inside", code="secret",
-                                hint="copy it again from Crossfade's configuration")
+            raise Misconfigured(
+                "the API secret is empty or has white space inside",
+                code="secret",
+                hint="copy it again from Crossfade's configuration",
+            )
         return text
 
     def bridge_secrets(self) -> dict[int, bytes]:
@@ -115,20 +127,29 @@ class Settings:
             if len(secret) < MIN_SECRET:
                 raise Misconfigured(
                     f"bridge secret {key_id} has {len(secret)} characters, needs {MIN_SECRET} or more",
-                    code="bridge_secret", hint="make one with: openssl rand -hex 32")
+                    code="bridge_secret",
+                    hint="make one with: openssl rand -hex 32",
+                )
             secrets[int(key_id)] = secret.encode()
         if not secrets:
-            raise Misconfigured("there is no bridge secret", code="bridge_secret",
-                                hint="set CROSSFADE['BRIDGE_SECRET_FILE']")
+            raise Misconfigured(
+                "there is no bridge secret", code="bridge_secret", hint="set CROSSFADE['BRIDGE_SECRET_FILE']"
+            )
         return secrets
 
 
 def _read(name: str, path: str) -> str:
     if not path:
-        raise Misconfigured(f"CROSSFADE[{name + '_FILE'!r}] is empty", code=name.lower(),
-                            hint=f"name the file that holds the secret, or set CROSSFADE[{name!r}]")
+        raise Misconfigured(
+            f"CROSSFADE[{name + '_FILE'!r}] is empty",
+            code=name.lower(),
+            hint=f"name the file that holds the secret, or set CROSSFADE[{name!r}]",
+        )
     try:
         return Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise Misconfigured(f"cannot read CROSSFADE[{name + '_FILE'!r}]: {error}", code=name.lower(),
-                            hint="check the path and that this process may read it") from error
+        raise Misconfigured(
+            f"cannot read CROSSFADE[{name + '_FILE'!r}]: {error}",
+            code=name.lower(),
+            hint="check the path and that this process may read it",
+        ) from error

@@ -34,7 +34,9 @@ class Breaker:
     Without it, every page of the site would wait a full timeout while Crossfade is gone.
     """
 
-    def __init__(self, limit: int = 5, pause: float = 2.0, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, limit: int = 5, pause: float = 2.0, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._limit, self._pause, self._clock = limit, pause, clock
         self._lock = threading.Lock()
         self._failures = 0
@@ -97,8 +99,9 @@ class Transport:
         except (OSError, http.client.HTTPException) as error:
             self._drop()
             reason = "took too long" if isinstance(error, TimeoutError) else f"cannot be reached: {error}"
-            raise Unavailable(f"Crossfade {reason}", code="network",
-                              hint="check with: manage.py crossfade_check") from error
+            raise Unavailable(
+                f"Crossfade {reason}", code="network", hint="check with: manage.py crossfade_check"
+            ) from error
         finally:
             self._breaker.leave(ok)
 
@@ -106,7 +109,9 @@ class Transport:
         """Close the calling thread's connection. The next call opens another."""
         self._drop()
 
-    def _attempt(self, method: str, path: str, body: bytes | None, deadline: float, repeatable: bool) -> Answer:
+    def _attempt(
+        self, method: str, path: str, body: bytes | None, deadline: float, repeatable: bool
+    ) -> Answer:
         connection, reused = self._connection(deadline)
         try:
             return self._exchange(connection, method, path, body, deadline)
@@ -120,7 +125,12 @@ class Transport:
             raise
 
     def _exchange(
-        self, connection: http.client.HTTPConnection, method: str, path: str, body: bytes | None, deadline: float
+        self,
+        connection: http.client.HTTPConnection,
+        method: str,
+        path: str,
+        body: bytes | None,
+        deadline: float,
     ) -> Answer:
         headers = dict(self._headers)
         if body is not None:

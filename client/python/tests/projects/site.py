@@ -199,8 +199,34 @@ async def async_sign_out(request):
 
 urlpatterns = [
     path("_crossfade/", include("crossfade.django.urls")),
-    *(path(view.__name__, view) for view in (
-        plain, key, read, who, put, append, remove, odd, sign_in, sign_out, cycle, create, clear, step_out, expiry,
-        boom, password, reset, row_gone, slow, form, submit, async_put, async_sign_in, async_sign_out,
-    )),
+    *(
+        path(view.__name__, view)
+        for view in (
+            plain,
+            key,
+            read,
+            who,
+            put,
+            append,
+            remove,
+            odd,
+            sign_in,
+            sign_out,
+            cycle,
+            create,
+            clear,
+            step_out,
+            expiry,
+            boom,
+            password,
+            reset,
+            row_gone,
+            slow,
+            form,
+            submit,
+            async_put,
+            async_sign_in,
+            async_sign_out,
+        )
+    ),
 ]

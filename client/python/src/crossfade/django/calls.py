@@ -105,15 +105,35 @@ def _no_constant(name: str) -> Any:
 
 _MESSAGES: dict[str, dict[str, Any]] = {
     "inspect": {"key": _text},
-    "exchange": {"operation": _needed_id, "key": _text, "lineage": _needed_id, "visitor": _id, "counterpart": _text},
+    "exchange": {
+        "operation": _needed_id,
+        "key": _text,
+        "lineage": _needed_id,
+        "visitor": _id,
+        "counterpart": _text,
+    },
     "restore": {
-        "operation": _needed_id, "purpose": _one_of("active", "counterpart", "tools"), "key": _chosen_key,
-        "lineage": _needed_id, "generation": _number, "kind": _one_of("guest", "authenticated"), "subject": _text,
-        "auth_time": _time, "born": _mark, "visitor": _id, "expires": _needed_time, "data": _data,
+        "operation": _needed_id,
+        "purpose": _one_of("active", "counterpart", "tools"),
+        "key": _chosen_key,
+        "lineage": _needed_id,
+        "generation": _number,
+        "kind": _one_of("guest", "authenticated"),
+        "subject": _text,
+        "auth_time": _time,
+        "born": _mark,
+        "visitor": _id,
+        "expires": _needed_time,
+        "data": _data,
     },
     "end": {
-        "operation": _needed_id, "lineage": _id, "subject": _text, "everybody": _flag, "before": _number,
-        "except": _id, "reason": _text,
+        "operation": _needed_id,
+        "lineage": _id,
+        "subject": _text,
+        "everybody": _flag,
+        "before": _number,
+        "except": _id,
+        "reason": _text,
     },
 }
 VERBS = tuple(_MESSAGES)

@@ -47,22 +47,46 @@ def check_project(**_: Any) -> list[CheckMessage]:
     ours = [name for name in names if _is(name, SessionMiddleware)]
     theirs = [name for name in names if _is(name, DjangoMiddleware) and name not in ours]
     if theirs:
-        found.append(Error(f"{theirs[0]} is still in MIDDLEWARE: there would be two sessions.",
-                           hint=f"Put {OURS!r} in its place.", id="crossfade.E003"))
+        found.append(
+            Error(
+                f"{theirs[0]} is still in MIDDLEWARE: there would be two sessions.",
+                hint=f"Put {OURS!r} in its place.",
+                id="crossfade.E003",
+            )
+        )
     if not ours:
-        found.append(Error("Crossfade's session middleware is not in MIDDLEWARE.",
-                           hint=f"Replace {THEIRS!r} by {OURS!r}.", id="crossfade.E004"))
+        found.append(
+            Error(
+                "Crossfade's session middleware is not in MIDDLEWARE.",
+                hint=f"Replace {THEIRS!r} by {OURS!r}.",
+                id="crossfade.E004",
+            )
+        )
     elif any(name in _USERS for name in names[: names.index(ours[0])]):
         early = next(name for name in names if name in _USERS)
-        found.append(Error(f"{early} stands before Crossfade's session middleware and needs its session.",
-                           hint=f"Move {OURS!r} above it.", id="crossfade.E005"))
+        found.append(
+            Error(
+                f"{early} stands before Crossfade's session middleware and needs its session.",
+                hint=f"Move {OURS!r} above it.",
+                id="crossfade.E005",
+            )
+        )
     if settings.SESSION_ENGINE == "django.contrib.sessions.backends.signed_cookies":
-        found.append(Error("Sessions in signed cookies cannot be handed over: they cannot be ended.",
-                           hint="Use db, cached_db, cache or file as SESSION_ENGINE first.", id="crossfade.E006"))
+        found.append(
+            Error(
+                "Sessions in signed cookies cannot be handed over: they cannot be ended.",
+                hint="Use db, cached_db, cache or file as SESSION_ENGINE first.",
+                id="crossfade.E006",
+            )
+        )
     elif settings.SESSION_ENGINE.endswith(".cache") or "Pickle" in settings.SESSION_SERIALIZER:
-        found.append(Warning("This session engine stores Python objects; those that are not JSON stay behind.",
-                             hint="Listen to crossfade.django.signals.left_behind to see which.",
-                             id="crossfade.W001"))
+        found.append(
+            Warning(
+                "This session engine stores Python objects; those that are not JSON stay behind.",
+                hint="Listen to crossfade.django.signals.left_behind to see which.",
+                id="crossfade.W001",
+            )
+        )
     found.extend(_check_urls())
     return found
 
@@ -75,12 +99,22 @@ def check_deployment(**_: Any) -> list[CheckMessage]:
     except (Misconfigured, TypeError):
         edge = ""
     if edge == "optional":
-        found.append(Warning("Requests that do not come through the edge are served.",
-                             hint='Once all traffic does, set CROSSFADE["EDGE"] = "required".', id="crossfade.W002"))
+        found.append(
+            Warning(
+                "Requests that do not come through the edge are served.",
+                hint='Once all traffic does, set CROSSFADE["EDGE"] = "required".',
+                id="crossfade.W002",
+            )
+        )
     exempt = [re.compile(pattern) for pattern in settings.SECURE_REDIRECT_EXEMPT]
     if settings.SECURE_SSL_REDIRECT and not any(p.search(BRIDGE[1:]) for p in exempt):
-        found.append(Warning("SECURE_SSL_REDIRECT sends Crossfade's bridge calls away, if they come by http.",
-                             hint='Add r"^_crossfade/" to SECURE_REDIRECT_EXEMPT.', id="crossfade.W003"))
+        found.append(
+            Warning(
+                "SECURE_SSL_REDIRECT sends Crossfade's bridge calls away, if they come by http.",
+                hint='Add r"^_crossfade/" to SECURE_REDIRECT_EXEMPT.',
+                id="crossfade.W003",
+            )
+        )
     return found
 
 
@@ -91,7 +125,13 @@ def _check_urls() -> list[CheckMessage]:
     except NoReverseMatch:
         return [Error("The bridge's URLs are not included.", hint=hint, id="crossfade.E007")]
     if not found.endswith(BRIDGE):
-        return [Error(f"The bridge is at {found}; Crossfade looks for it at {BRIDGE}.", hint=hint, id="crossfade.E007")]
+        return [
+            Error(
+                f"The bridge is at {found}; Crossfade looks for it at {BRIDGE}.",
+                hint=hint,
+                id="crossfade.E007",
+            )
+        ]
     return []
 
 

@@ -16,8 +16,11 @@ def settings() -> Settings:
     """The project's settings, read anew so that ``override_settings`` works."""
     given = getattr(django_settings, "CROSSFADE", None)
     if not isinstance(given, dict):
-        raise Misconfigured("settings.CROSSFADE is missing", code="missing",
-                            hint='add CROSSFADE = {"API": ..., "NAME": ..., ...}; see the README')
+        raise Misconfigured(
+            "settings.CROSSFADE is missing",
+            code="missing",
+            hint='add CROSSFADE = {"API": ..., "NAME": ..., ...}; see the README',
+        )
     return _settings(_frozen(given))
 
 

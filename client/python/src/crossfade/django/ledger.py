@@ -51,8 +51,15 @@ def ruling(key: str, stamp: Stamp, subject: str) -> Ruling:
     if stamp.lineage:
         lineages |= models.Q(pk=stamp.lineage)
     stones = _row(_all(Tombstone).filter(lineages), "stone", F("lineage"), 0, 0, 0, F("reason"))
-    marks = _row(_all(EndMark).filter(pk__in={subject, ""}),
-                 "mark", F("subject"), F("before"), F("at"), F("until"), F("spared"))
+    marks = _row(
+        _all(EndMark).filter(pk__in={subject, ""}),
+        "mark",
+        F("subject"),
+        F("before"),
+        F("at"),
+        F("until"),
+        F("spared"),
+    )
     lineage, moved, generation, ended = stamp.lineage, False, stamp.generation, ""
     found = list(rows.union(stones, marks, all=True))
     for what, name, first, second, _, _ in found:
@@ -69,8 +76,10 @@ def ruling(key: str, stamp: Stamp, subject: str) -> Ruling:
 def marked(subject: str, born: int | None, moment: float | None, lineage: str) -> bool:
     """Whether a mark has ended a session of this subject that was born then."""
     stamp = Stamp(born=born, login=moment)
-    return any(_ends(m.before, m.at, m.until, m.spared, stamp, lineage)
-               for m in _all(EndMark).filter(pk__in={subject, ""}))
+    return any(
+        _ends(m.before, m.at, m.until, m.spared, stamp, lineage)
+        for m in _all(EndMark).filter(pk__in={subject, ""})
+    )
 
 
 def tombstoned(lineage: str) -> bool:
@@ -79,7 +88,9 @@ def tombstoned(lineage: str) -> bool:
 
 def tombstone(lineage: str, reason: str) -> bool:
     """End a lineage here for ever; whether it was new."""
-    _, made = _all(Tombstone).get_or_create(pk=lineage, defaults={"reason": reason[:64], "at": int(time.time())})
+    _, made = _all(Tombstone).get_or_create(
+        pk=lineage, defaults={"reason": reason[:64], "at": int(time.time())}
+    )
     return made
 
 
@@ -99,12 +110,21 @@ def end_subject(subject: str, before: int, spared: str | None = None) -> None:
         mark.save()
 
 
-def hand_over(key: str, lineage: str, *, stamp: Stamp, subject: str, expires: int, operation: str) -> LegacyKey:
+def hand_over(
+    key: str, lineage: str, *, stamp: Stamp, subject: str, expires: int, operation: str
+) -> LegacyKey:
     """Mark a key as moved. The first caller's lineage wins: everybody gets the row that holds it."""
     row = LegacyKey(
-        key_hash=key_hash(key), session_key=key, lineage=stamp.lineage or lineage, moved=1,
-        purpose=LegacyKey.Purpose.ORIGIN, subject=subject, born=stamp.born,
-        generation=stamp.generation, expires=expires, operation=operation,
+        key_hash=key_hash(key),
+        session_key=key,
+        lineage=stamp.lineage or lineage,
+        moved=1,
+        purpose=LegacyKey.Purpose.ORIGIN,
+        subject=subject,
+        born=stamp.born,
+        generation=stamp.generation,
+        expires=expires,
+        operation=operation,
     )
     try:
         with transaction.atomic(using=alias()):
@@ -115,13 +135,32 @@ def hand_over(key: str, lineage: str, *, stamp: Stamp, subject: str, expires: in
         return _all(LegacyKey).get(pk=row.pk)
 
 
-def open_key(key: str, lineage: str, purpose: str, *, subject: str, born: int | None, generation: int,
-             operation: str, expires: int) -> None:
+def open_key(
+    key: str,
+    lineage: str,
+    purpose: str,
+    *,
+    subject: str,
+    born: int | None,
+    generation: int,
+    operation: str,
+    expires: int,
+) -> None:
     """Record that this key is served for the lineage from now on."""
-    _all(LegacyKey).update_or_create(pk=key_hash(key), defaults={
-        "session_key": key, "lineage": lineage, "purpose": purpose, "moved": 0, "subject": subject,
-        "born": born, "generation": generation, "operation": operation, "expires": expires,
-    })
+    _all(LegacyKey).update_or_create(
+        pk=key_hash(key),
+        defaults={
+            "session_key": key,
+            "lineage": lineage,
+            "purpose": purpose,
+            "moved": 0,
+            "subject": subject,
+            "born": born,
+            "generation": generation,
+            "operation": operation,
+            "expires": expires,
+        },
+    )
 
 
 def reopen(key: str) -> None:
@@ -136,8 +175,14 @@ def follow(old: str | None, new: str, stamp: Stamp, subject: str) -> None:
         return
     lineage = stamp.lineage or before.lineage  # type: ignore[union-attr]
     open_key(
-        new, lineage, before.purpose if before else LegacyKey.Purpose.ACTIVE, subject=subject, born=stamp.born,
-        generation=stamp.generation, operation="", expires=before.expires if before else 0,
+        new,
+        lineage,
+        before.purpose if before else LegacyKey.Purpose.ACTIVE,
+        subject=subject,
+        born=stamp.born,
+        generation=stamp.generation,
+        operation="",
+        expires=before.expires if before else 0,
     )
 
 
@@ -189,7 +234,10 @@ def _row(rows: QuerySet, what: str, name: object, a: object, b: object, c: objec
         return Cast(value if isinstance(value, F) else Value(value), field)
 
     return rows.order_by().values_list(
-        typed(what, CharField(max_length=8)), typed(name, CharField(max_length=255)),
-        typed(a, BigIntegerField()), typed(b, BigIntegerField()), typed(c, BigIntegerField()),
+        typed(what, CharField(max_length=8)),
+        typed(name, CharField(max_length=255)),
+        typed(a, BigIntegerField()),
+        typed(b, BigIntegerField()),
+        typed(c, BigIntegerField()),
         typed(text, TextField()),
     )

@@ -34,7 +34,9 @@ def put_end(*, lineage: str = "", session: str = "", subject: str = "", reason: 
 
 def put_patch(lineage: str, set: Mapping[str, str], delete: list[str], if_version: Mapping[str, int]) -> str:
     """Queue changes for the live session of a lineage."""
-    return _put("patch", {"lineage": lineage, "set": dict(set), "delete": delete, "if_version": dict(if_version)})
+    return _put(
+        "patch", {"lineage": lineage, "set": dict(set), "delete": delete, "if_version": dict(if_version)}
+    )
 
 
 def spare(operation: str, *, session: str = "", legacy_key: str = "") -> None:
@@ -79,7 +81,9 @@ def backlog() -> int:
 
 def _put(verb: str, payload: Mapping[str, Any]) -> str:
     now = int(time.time())
-    row = Outbox(operation=secrets.token_hex(16), verb=verb, payload=json.dumps(payload), created=now, due=now)
+    row = Outbox(
+        operation=secrets.token_hex(16), verb=verb, payload=json.dumps(payload), created=now, due=now
+    )
     row.save(using=ledger.alias(Outbox), force_insert=True)
     return row.operation
 
@@ -105,13 +109,21 @@ def _call(row: Outbox, runtime: Crossfade) -> Ended:
     given = json.loads(row.payload)
     try:
         if row.verb == "patch":
-            runtime.sessions.patch(Selector(lineage=given["lineage"]), given["set"], given["delete"],
-                                   if_version=given["if_version"])
+            runtime.sessions.patch(
+                Selector(lineage=given["lineage"]),
+                given["set"],
+                given["delete"],
+                if_version=given["if_version"],
+            )
             return Ended(0, 0)
         session = Selector(id=given["session"], lineage="" if given["session"] else given["lineage"])
         return runtime.sessions.end(
-            session=None if given["subject"] else session, subject=given["subject"], except_session=given.get("spare", ""),
-            reason=given["reason"], legacy_done=True)
+            session=None if given["subject"] else session,
+            subject=given["subject"],
+            except_session=given.get("spare", ""),
+            reason=given["reason"],
+            legacy_done=True,
+        )
     except SessionEnded:
         return Ended(0, 0)  # nothing lives there any more, which is what was asked for
     except Conflict:

@@ -63,9 +63,13 @@ class ToError:
         raise error
 
     def load(self, store: SessionStore, error: CrossfadeError) -> dict[str, Any]:
+        if store.visit.failed:
+            return {}  # said once; the site's own error page may look at the session again
+        store.visit.failed = True
         raise error
 
     def save(self, store: SessionStore, changes: Changes, error: CrossfadeError) -> None:
+        store.visit.failed = True
         raise error
 
 

@@ -47,7 +47,9 @@ def on_logged_out(request: Any = None, **_: Any) -> None:
         session.end_reason = "logout"
 
 
-def before_user_saved(instance: Model, raw: bool = False, update_fields: Any = None, using: str = "", **_: Any) -> None:
+def before_user_saved(
+    instance: Model, raw: bool = False, update_fields: Any = None, using: str = "", **_: Any
+) -> None:
     names = [f for f in _WATCHED if (update_fields is None or f in update_fields) and _is_column(instance, f)]
     if raw or not names or instance.pk is None or not _on():
         return

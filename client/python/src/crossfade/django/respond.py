@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 
@@ -37,18 +38,22 @@ def edge_required() -> HttpResponse:
 
 
 def unavailable() -> HttpResponse:
-    return HttpResponse(UNAVAILABLE, status=503, content_type="text/plain; charset=utf-8",
-                        headers={"Retry-After": "5", "Cache-Control": "no-store"})
+    return HttpResponse(
+        UNAVAILABLE,
+        status=503,
+        content_type="text/plain; charset=utf-8",
+        headers={"Retry-After": "5", "Cache-Control": "no-store"},
+    )
 
 
 def with_new(request: HttpRequest, response: HttpResponseBase, visit: Visit) -> HttpResponseBase:
     """No legacy session cookie is issued, unless Crossfade is down and the visit fell back to one."""
     store: SessionStore = request.session
-    if response.status_code < 500:  # as Django: what failed is not saved
-        try:
+    if response.status_code < 500 and not visit.failed:  # as Django: what failed is not saved
+        with contextlib.suppress(CrossfadeError):
             store.save()
-        except CrossfadeError:
-            return unavailable()
+    if visit.failed:
+        return unavailable()
     settle(visit, store)
     if store.accessed:
         patch_vary_headers(response, ("Cookie",))
@@ -65,7 +70,9 @@ def with_new(request: HttpRequest, response: HttpResponseBase, visit: Visit) -> 
 
 
 def with_legacy(
-    request: HttpRequest, response: HttpResponseBase, visit: Visit,
+    request: HttpRequest,
+    response: HttpResponseBase,
+    visit: Visit,
     finish: Callable[[HttpRequest, HttpResponseBase], HttpResponseBase],
 ) -> HttpResponseBase:
     """Django's own ending, except that a session which ended meanwhile is a logout and not an error."""
@@ -116,8 +123,15 @@ def _set_token(request: HttpRequest, response: HttpResponseBase, visit: Visit, s
     if store.ended:
         for name in TOKEN_COOKIES:
             if name in request.COOKIES:
-                response.set_cookie(name, "", max_age=0, path="/", secure=name.startswith("__Host-"),
-                                    httponly=True, samesite=settings.SESSION_COOKIE_SAMESITE)
+                response.set_cookie(
+                    name,
+                    "",
+                    max_age=0,
+                    path="/",
+                    secure=name.startswith("__Host-"),
+                    httponly=True,
+                    samesite=settings.SESSION_COOKIE_SAMESITE,
+                )
     if store.handoff:
         try:
             token, session = visit.runtime.sessions.redeem(store.handoff)
@@ -125,21 +139,35 @@ def _set_token(request: HttpRequest, response: HttpResponseBase, visit: Visit, s
             visit.runtime.counts.add("session.not_redeemed", "%s", error)
             return
         response.set_cookie(
-            visit.token_cookie, token, path="/", httponly=True, secure=visit.token_cookie.startswith("__Host-"),
-            samesite=settings.SESSION_COOKIE_SAMESITE, max_age=max(0, session.expires_at - int(time.time())) or None)
+            visit.token_cookie,
+            token,
+            path="/",
+            httponly=True,
+            secure=visit.token_cookie.startswith("__Host-"),
+            samesite=settings.SESSION_COOKIE_SAMESITE,
+            max_age=max(0, session.expires_at - int(time.time())) or None,
+        )
     if settings.SESSION_COOKIE_NAME in request.COOKIES and not store.legacy_cookie:
         _delete_legacy(response)  # never two sessions in one browser
 
 
 def _set_legacy(response: HttpResponseBase, key: str, expires: int) -> None:
     response.set_cookie(
-        settings.SESSION_COOKIE_NAME, key, max_age=max(0, expires - int(time.time())),
-        domain=settings.SESSION_COOKIE_DOMAIN, path=settings.SESSION_COOKIE_PATH,
-        secure=settings.SESSION_COOKIE_SECURE or False, httponly=settings.SESSION_COOKIE_HTTPONLY or False,
-        samesite=settings.SESSION_COOKIE_SAMESITE)
+        settings.SESSION_COOKIE_NAME,
+        key,
+        max_age=max(0, expires - int(time.time())),
+        domain=settings.SESSION_COOKIE_DOMAIN,
+        path=settings.SESSION_COOKIE_PATH,
+        secure=settings.SESSION_COOKIE_SECURE or False,
+        httponly=settings.SESSION_COOKIE_HTTPONLY or False,
+        samesite=settings.SESSION_COOKIE_SAMESITE,
+    )
 
 
 def _delete_legacy(response: HttpResponseBase) -> None:
     response.delete_cookie(
-        settings.SESSION_COOKIE_NAME, path=settings.SESSION_COOKIE_PATH,
-        domain=settings.SESSION_COOKIE_DOMAIN, samesite=settings.SESSION_COOKIE_SAMESITE)
+        settings.SESSION_COOKIE_NAME,
+        path=settings.SESSION_COOKIE_PATH,
+        domain=settings.SESSION_COOKIE_DOMAIN,
+        samesite=settings.SESSION_COOKIE_SAMESITE,
+    )

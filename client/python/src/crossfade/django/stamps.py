@@ -41,15 +41,26 @@ class Stamp:
         if not isinstance(given, dict):
             return cls()
         return cls(
-            visitor=_id(given.get("v")), made=_number(given.get("c")), login=_number(given.get("t")),
-            born=_integer(given.get("b")), lineage=_id(given.get("l")),
-            generation=_integer(given.get("g")) or 0, reborn_after=_number(given.get("r")),
+            visitor=_id(given.get("v")),
+            made=_number(given.get("c")),
+            login=_number(given.get("t")),
+            born=_integer(given.get("b")),
+            lineage=_id(given.get("l")),
+            generation=_integer(given.get("g")) or 0,
+            reborn_after=_number(given.get("r")),
         )
 
     def put(self, data: MutableMapping[str, Any]) -> None:
         """Write the stamp into session data."""
-        given = {"v": self.visitor, "c": self.made, "t": self.login, "b": self.born, "l": self.lineage,
-                 "g": self.generation or None, "r": self.reborn_after}
+        given = {
+            "v": self.visitor,
+            "c": self.made,
+            "t": self.login,
+            "b": self.born,
+            "l": self.lineage,
+            "g": self.generation or None,
+            "r": self.reborn_after,
+        }
         data[STAMP_KEY] = {k: v for k, v in given.items() if v is not None}
 
     def but(self, **changes: Any) -> Stamp:

@@ -18,7 +18,12 @@ from . import calls, conf, ledger
 from .flows import end, exchange, inspect, restore
 from .models import Nonce
 
-_ANSWERS = {"inspect": inspect.answer, "exchange": exchange.answer, "restore": restore.answer, "end": end.answer}
+_ANSWERS = {
+    "inspect": inspect.answer,
+    "exchange": exchange.answer,
+    "restore": restore.answer,
+    "end": end.answer,
+}
 _HINTS = {
     "stale": "synchronise the clocks of Crossfade and of the legacy application",
     "replayed": "every call needs a nonce of its own",

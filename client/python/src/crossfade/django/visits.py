@@ -39,6 +39,7 @@ class Visit:
     # Ends of a subject that this request caused: operation and subject, delivered with the response.
     pending: list[tuple[str, str]] = field(default_factory=list)
     session: SessionBase | None = None
+    failed: bool = False  # by the policy "error": whatever became of the page, the answer is 503
 
     @property
     def policy(self) -> Policy:

@@ -58,20 +58,35 @@ class Counterpart:
     def _know(self) -> None:
         if self.stamp.lineage:
             ledger.open_key(
-                self.key, self.stamp.lineage, PURPOSE, subject=self.subject, born=self.stamp.born,
-                generation=self.stamp.generation, operation="", expires=self.expires)
+                self.key,
+                self.stamp.lineage,
+                PURPOSE,
+                subject=self.subject,
+                born=self.stamp.born,
+                generation=self.stamp.generation,
+                operation="",
+                expires=self.expires,
+            )
 
 
 def make(store: SessionStore, subject: str) -> Counterpart:
     """Write the counterpart of this session as it is now, its login included."""
     context, now = store.visit.context, time.time()
     stamp = Stamp(
-        visitor=(context.visitor or None) if context else None, made=now,
-        login=now if subject else None, born=context.mark if context else None,
-        lineage=store.lineage or None, generation=store.generation,
+        visitor=(context.visitor or None) if context else None,
+        made=now,
+        login=now if subject else None,
+        born=context.mark if context else None,
+        lineage=store.lineage or None,
+        generation=store.generation,
     )
-    made = Counterpart(get_random_string(32, VALID_KEY_CHARS), int(now) + max(60, int(store.get_expiry_age())),
-                       stamp, _storable(store.loaded() or {}), subject)
+    made = Counterpart(
+        get_random_string(32, VALID_KEY_CHARS),
+        int(now) + max(60, int(store.get_expiry_age())),
+        stamp,
+        _storable(store.loaded() or {}),
+        subject,
+    )
     made._write(stamp)
     made._know()
     return made

@@ -7,8 +7,10 @@ from typing import Any
 from .. import engine, ledger
 from . import logout
 
-UNSUPPORTED = ("this Django site can end a lineage, a subject or everybody; it cannot tell its sessions "
-               "apart by anything else")
+UNSUPPORTED = (
+    "this Django site can end a lineage, a subject or everybody; it cannot tell its sessions "
+    "apart by anything else"
+)
 
 
 def answer(call: dict[str, Any]) -> dict[str, Any]:
@@ -18,8 +20,13 @@ def answer(call: dict[str, Any]) -> dict[str, Any]:
     if call["subject"]:
         ledger.end_subject(call["subject"], before, spared)
         rows = ledger.keys_of_subject(call["subject"])
-        return _ended(sum(engine.delete(row.session_key) for row in rows
-                          if row.lineage != spared and (not before or (row.born or 0) < before)))
+        return _ended(
+            sum(
+                engine.delete(row.session_key)
+                for row in rows
+                if row.lineage != spared and (not before or (row.born or 0) < before)
+            )
+        )
     if call["everybody"]:
         # One write, however many there are; each session meets the mark when it is next asked for.
         ledger.end_subject("", before, spared)

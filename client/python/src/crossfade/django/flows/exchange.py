@@ -24,8 +24,13 @@ def answer(call: dict[str, Any]) -> dict[str, Any]:
     if view.ended:
         return view.as_json()
     held = ledger.hand_over(
-        view.key, call["lineage"], stamp=view.stamp, subject=view.subject, expires=view.row.expires,
-        operation=call["operation"])
+        view.key,
+        call["lineage"],
+        stamp=view.stamp,
+        subject=view.subject,
+        expires=view.row.expires,
+        operation=call["operation"],
+    )
     # Read again under the lock: what was saved until now is in here, what is saved from now on follows
     # as patches. An end that came meanwhile is seen as well.
     moved_before = view.ruling.moved
@@ -37,10 +42,13 @@ def answer(call: dict[str, Any]) -> dict[str, Any]:
         return view.as_json()
     texts, left = mapping.split(view.row.data, conf.settings().max_data_bytes)
     for item in left:
-        signals.left_behind.send(sender=LegacyKey, key=item.key, reason=item.reason, type=item.type,
-                                 session_key=view.key)
+        signals.left_behind.send(
+            sender=LegacyKey, key=item.key, reason=item.reason, type=item.type, session_key=view.key
+        )
     return {
-        **view.as_json(), "generation": max(held.generation, view.stamp.generation), "idle": view.row.idle,
+        **view.as_json(),
+        "generation": max(held.generation, view.stamp.generation),
+        "idle": view.row.idle,
         "data": {key: mapping.decode(text) for key, text in texts.items()},
         "left_behind": [item.as_json() for item in left],
         "counterpart": _counterpart(view, held, call.get("counterpart") or ""),
@@ -60,7 +68,13 @@ def _counterpart(view: View, held: LegacyKey, key: str) -> str | None:
     stamp.put(data)
     engine.write(key, data, view.row.expires)
     ledger.open_key(
-        key, held.lineage, COUNTERPART, subject=view.subject, born=stamp.born, generation=held.generation,
-        operation=held.operation, expires=view.row.expires)
+        key,
+        held.lineage,
+        COUNTERPART,
+        subject=view.subject,
+        born=stamp.born,
+        generation=held.generation,
+        operation=held.operation,
+        expires=view.row.expires,
+    )
     return key
-

@@ -28,7 +28,9 @@ def moved_data(store: SessionStore) -> dict[str, Any]:
 
 
 def has_moved(store: SessionStore) -> bool:
-    return bool(store.lineage and not ledger.tombstoned(store.lineage) and ledger.live_key(store.lineage, ACTIVE))
+    return bool(
+        store.lineage and not ledger.tombstoned(store.lineage) and ledger.live_key(store.lineage, ACTIVE)
+    )
 
 
 def not_live(store: SessionStore, changes: Changes) -> None:

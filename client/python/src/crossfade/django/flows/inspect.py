@@ -25,11 +25,16 @@ class View:
     def as_json(self) -> dict[str, Any]:
         login = self.stamp.login
         return {
-            "found": True, "moved": self.ruling.moved, "ended": bool(self.ended),
-            "kind": "authenticated" if self.subject else "guest", "subject": self.subject or None,
-            "lineage": self.ruling.lineage, "visitor": self.stamp.visitor,
+            "found": True,
+            "moved": self.ruling.moved,
+            "ended": bool(self.ended),
+            "kind": "authenticated" if self.subject else "guest",
+            "subject": self.subject or None,
+            "lineage": self.ruling.lineage,
+            "visitor": self.stamp.visitor,
             "auth_time": int(login) if login and self.subject else None,
-            "born": self.stamp.born, "expires": self.row.expires,
+            "born": self.stamp.born,
+            "expires": self.row.expires,
         }
 
 

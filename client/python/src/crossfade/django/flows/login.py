@@ -23,10 +23,18 @@ def upgrade(store: SessionStore, changes: Changes, subject: str) -> None:
     context = store.visit.context
     try:
         written = store.api.upgrade(
-            store.selector, subject, auth_time=int(time.time()), born=context.mark if context else 0,
-            methods=METHODS, set=changes.set, delete=changes.delete, counterpart=made.key,
-            counterpart_expires=made.expires, idle_seconds=max(0, int(store.get_expiry_age())),
-            visitor=context.visitor if context else "")
+            store.selector,
+            subject,
+            auth_time=int(time.time()),
+            born=context.mark if context else 0,
+            methods=METHODS,
+            set=changes.set,
+            delete=changes.delete,
+            counterpart=made.key,
+            counterpart_expires=made.expires,
+            idle_seconds=max(0, int(store.get_expiry_age())),
+            visitor=context.visitor if context else "",
+        )
     except SessionEnded:
         made.discard()
         if not store.selector.id or fallback.has_moved(store):
@@ -50,8 +58,13 @@ def step_up(store: SessionStore, changes: Changes) -> None:
     made = counterpart.make(store, store.subject_before)
     try:
         written = store.api.step_up(
-            store.selector, auth_time=int(time.time()), methods=METHODS, set=changes.set,
-            counterpart=made.key, counterpart_expires=made.expires)
+            store.selector,
+            auth_time=int(time.time()),
+            methods=METHODS,
+            set=changes.set,
+            counterpart=made.key,
+            counterpart_expires=made.expires,
+        )
     except Exception:
         made.discard()
         raise

@@ -27,13 +27,26 @@ def answer(call: dict[str, Any]) -> dict[str, Any]:
     if _done_before(call, before):
         return DONE
     stamp = Stamp(
-        visitor=call["visitor"], made=None, login=float(call["auth_time"]) if call["auth_time"] else None,
-        born=call["born"], lineage=lineage, generation=call["generation"])
+        visitor=call["visitor"],
+        made=None,
+        login=float(call["auth_time"]) if call["auth_time"] else None,
+        born=call["born"],
+        lineage=lineage,
+        generation=call["generation"],
+    )
     data = {**_stayed_behind(call), **call["data"]}
     stamp.put(data)
     engine.write(key, data, call["expires"])
-    ledger.open_key(key, lineage, call["purpose"], subject=subject, born=stamp.born,
-                    generation=stamp.generation, operation=call["operation"], expires=call["expires"])
+    ledger.open_key(
+        key,
+        lineage,
+        call["purpose"],
+        subject=subject,
+        born=stamp.born,
+        generation=stamp.generation,
+        operation=call["operation"],
+        expires=call["expires"],
+    )
     if ledger.tombstoned(lineage):  # it ended while this was being written
         engine.delete(key)
         return {"restored": False, "ended": True, "reason": "tombstone"}

@@ -26,7 +26,9 @@ def push(store: SessionStore) -> None:
     _report(store, changes)
     if store.read_only:
         if changes or store.rotating:
-            store.visit.runtime.counts.add("session.read_only_write", "a write with an old secret was not kept")
+            store.visit.runtime.counts.add(
+                "session.read_only_write", "a write with an old secret was not kept"
+            )
         return
     data = store.loaded() or {}
     before, now = store.subject_before, str(data.get(LOGIN_KEY) or "")
@@ -42,7 +44,9 @@ def push(store: SessionStore) -> None:
     except SessionEnded:
         fallback.not_live(store, changes)
     except Conflict:
-        store.visit.runtime.counts.add("session.conflict", "newer values were kept over %s", sorted(changes.set))
+        store.visit.runtime.counts.add(
+            "session.conflict", "newer values were kept over %s", sorted(changes.set)
+        )
     except Rejected as error:
         # Over a limit, or malformed: trying again or elsewhere would not help.
         store.visit.runtime.counts.add("session.rejected")
@@ -72,8 +76,12 @@ def _write(store: SessionStore, changes: Changes) -> None:
         # A value that could not be read must not be overwritten by one made in ignorance of it.
         unseen = store.unseen_versions(changes) if store.blind else None
         idle = store.get_expiry_age() if _lifetime_changed(changes) else 0
-        store.adopt(store.api.patch(
-            store.selector, changes.set, changes.delete, if_version=unseen, idle_seconds=max(0, int(idle))), changes)
+        store.adopt(
+            store.api.patch(
+                store.selector, changes.set, changes.delete, if_version=unseen, idle_seconds=max(0, int(idle))
+            ),
+            changes,
+        )
     if store.rotating and store.written:
         store.adopt(store.api.rotate(store.selector), type(changes)())
     if "_auth_user_hash" in changes.set:
@@ -97,8 +105,14 @@ def _report(store: SessionStore, changes: Changes) -> None:
     for left in changes.left:
         store.visit.runtime.counts.add("data.left_behind")
         log.error("session key %r is a %s, which JSON cannot carry: it was not stored", left.key, left.type)
-        signals.left_behind.send(sender=type(store), key=left.key, reason=left.reason, type=left.type,
-                                 session_key=store.session_key)
+        signals.left_behind.send(
+            sender=type(store),
+            key=left.key,
+            reason=left.reason,
+            type=left.type,
+            session_key=store.session_key,
+        )
     for key in changes.coerced:
         store.visit.runtime.counts.add(
-            "data.coerced", "session key %r holds a value that JSON changes, such as a tuple into a list", key)
+            "data.coerced", "session key %r holds a value that JSON changes, such as a tuple into a list", key
+        )

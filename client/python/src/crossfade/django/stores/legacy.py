@@ -137,8 +137,9 @@ class Stamped(SessionBase):
         if LOGIN_KEY not in data:
             return
         if self.proved or text_of(data[LOGIN_KEY])[0] != self.texts.get(LOGIN_KEY):
-            Stamp.of(data).but(login=time.time(), born=self._mark(), visitor=self._visitor(),
-                               reborn_after=None).put(data)
+            Stamp.of(data).but(
+                login=time.time(), born=self._mark(), visitor=self._visitor(), reborn_after=None
+            ).put(data)
             self.texts = {**self.texts, LOGIN_KEY: text_of(data[LOGIN_KEY])[0]}
             self.proved = False
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import email.utils
 import time
 from collections.abc import Callable
@@ -20,7 +21,9 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         problems = 0
         for name, check in (
-            ("settings", self._settings), ("address and clock", self._clock), ("secret", self._secret),
+            ("settings", self._settings),
+            ("address and clock", self._clock),
+            ("secret", self._secret),
             ("tables and outbox", self._tables),
         ):
             problems += not self._say(name, check)
@@ -40,33 +43,38 @@ class Command(BaseCommand):
         settings = conf.settings()
         for problem in settings.problems():
             raise problem
-        return f"{settings.name} at {settings.api}, edge {settings.edge}, when unavailable {settings.on_unavailable}"
+        how = f"edge {settings.edge}, when unavailable {settings.on_unavailable}"
+        return f"{settings.name} at {settings.api}, {how}"
 
     def _clock(self) -> str:
         answer = conf.runtime().transport.send("GET", PATH, repeatable=True)
         if answer.status != 200:
-            raise Misconfigured(f"{PATH} answered {answer.status}",
-                                hint="CROSSFADE['API'] must be the internal listener, not the public one")
+            raise Misconfigured(
+                f"{PATH} answered {answer.status}",
+                hint="CROSSFADE['API'] must be the internal listener, not the public one",
+            )
         try:
             theirs = email.utils.parsedate_to_datetime(answer.date).timestamp()
         except (TypeError, ValueError):
             return "signing keys fetched; the answer had no date"
         off = time.time() - theirs
         if abs(off) > WINDOW / 2:
-            raise Misconfigured(f"this clock is {off:+.0f} s off Crossfade's",
-                                hint="synchronise both by NTP: over 60 s every bridge call is refused")
+            raise Misconfigured(
+                f"this clock is {off:+.0f} s off Crossfade's",
+                hint="synchronise both by NTP: over 60 s every bridge call is refused",
+            )
         return f"signing keys fetched, clocks {abs(off):.0f} s apart"
 
     def _secret(self) -> str:
-        try:
+        with contextlib.suppress(Rejected):  # malformed, but the caller was heard
             conf.runtime().sessions.resolve("cf1_")
-        except Rejected:
-            pass  # malformed, but the caller was heard
         return "accepted"
 
     def _tables(self) -> str:
         try:
             waiting = outbox.backlog()
         except DatabaseError as error:
-            raise Misconfigured("the package's tables are missing", hint="run: manage.py migrate crossfade") from error
+            raise Misconfigured(
+                "the package's tables are missing", hint="run: manage.py migrate crossfade"
+            ) from error
         return f"present, {waiting} waiting in the outbox"

@@ -35,6 +35,8 @@ class Command(BaseCommand):
         old = (
             Nonce._default_manager.using(ledger.alias(Nonce)).filter(at__lt=now - DAY),
             Tombstone._default_manager.using(ledger.alias(Tombstone)).filter(at__lt=now - KEPT),
-            LegacyKey._default_manager.using(ledger.alias(LegacyKey)).filter(expires__gt=0, expires__lt=now - KEPT),
+            LegacyKey._default_manager.using(ledger.alias(LegacyKey)).filter(
+                expires__gt=0, expires__lt=now - KEPT
+            ),
         )
         return sum(rows.delete()[0] for rows in old)
