@@ -2,7 +2,8 @@
 
 Invariant: a lineage with a tombstone, and a session born before its mark, are never served; a key that
 was handed over opens nothing until it is restored. Reads go to the database that is written, because a
-replica that lags would serve what has ended.
+replica that lags would serve what has ended. Every transaction begins with a write: SQLite refuses, without
+waiting, one that reads first and finds that somebody else has written since.
 """
 
 from __future__ import annotations
@@ -86,12 +87,10 @@ def tombstoned(lineage: str) -> bool:
     return _all(Tombstone).filter(pk=lineage).exists()
 
 
-def tombstone(lineage: str, reason: str) -> bool:
-    """End a lineage here for ever; whether it was new."""
-    _, made = _all(Tombstone).get_or_create(
-        pk=lineage, defaults={"reason": reason[:64], "at": int(time.time())}
-    )
-    return made
+def tombstone(lineage: str, reason: str) -> None:
+    """End a lineage here for ever. The first reason stands."""
+    stone = Tombstone(lineage=lineage, reason=reason[:64], at=int(time.time()))
+    _all(Tombstone).bulk_create([stone], ignore_conflicts=True)
 
 
 def end_subject(subject: str, before: int, spared: str | None = None) -> None:
@@ -99,14 +98,14 @@ def end_subject(subject: str, before: int, spared: str | None = None) -> None:
     mark, or with no mark given all whose privilege began until now. Marks only grow."""
     now = time.time_ns() // 1000
     with transaction.atomic(using=alias(EndMark)):
-        _all(EndMark).get_or_create(pk=subject)
+        _all(EndMark).bulk_create([EndMark(subject=subject)], ignore_conflicts=True)
         mark = _all(EndMark).select_for_update().get(pk=subject)
         if before:
             mark.before, mark.at = max(mark.before, before), now
         else:
             mark.until = now
-        if spared:
-            mark.spared = json.dumps({**json.loads(mark.spared), spared: before or _FOREVER})
+        reborn = {k: v for k, v in json.loads(mark.spared).items() if v >= mark.before}
+        mark.spared = json.dumps(reborn | ({spared: before or _FOREVER} if spared else {}))
         mark.save()
 
 
@@ -131,7 +130,8 @@ def hand_over(
             row.save(force_insert=True, using=alias())
             return row
     except IntegrityError:
-        _all(LegacyKey).filter(pk=row.pk).update(moved=1, subject=subject, new_key="")
+        # Known and not moved: it was restored, and goes a second time.
+        _all(LegacyKey).filter(pk=row.pk, moved=0).update(moved=1, subject=subject, new_key="")
         return _all(LegacyKey).get(pk=row.pk)
 
 
@@ -147,20 +147,25 @@ def open_key(
     expires: int,
 ) -> None:
     """Record that this key is served for the lineage from now on."""
-    _all(LegacyKey).update_or_create(
-        pk=key_hash(key),
-        defaults={
-            "session_key": key,
-            "lineage": lineage,
-            "purpose": purpose,
-            "moved": 0,
-            "subject": subject,
-            "born": born,
-            "generation": generation,
-            "operation": operation,
-            "expires": expires,
-        },
+    row = LegacyKey(
+        key_hash=key_hash(key),
+        session_key=key,
+        lineage=lineage,
+        purpose=purpose,
+        subject=subject,
+        born=born,
+        generation=generation,
+        operation=operation,
+        expires=expires,
     )
+    values = {f.attname: getattr(row, f.attname) for f in row._meta.concrete_fields if not f.primary_key}
+    mine = _all(LegacyKey).filter(pk=row.pk)
+    if not mine.update(**values):
+        try:
+            with transaction.atomic(using=alias()):
+                row.save(force_insert=True, using=alias())
+        except IntegrityError:
+            mine.update(**values)
 
 
 def reopen(key: str) -> None:
