@@ -107,13 +107,24 @@ def test_a_failed_login_page_upgrades_nothing(api, browser, pk):
 
 
 def test_a_login_that_crossfade_refuses_leaves_no_counterpart(api, browser, pk):
-    record = api.make()
+    record = api.make({"cart": [1]})
     api.subject_marks[pk] = api.mark + 5  # "end all" came between the form and its answer
     response = browser.visit("/sign_in", api.context(record), post=ANN)
     assert response.status_code == 200
     assert record["kind"] == "guest"
+    assert api.data(record["id"]) == {"cart": [1]}
+    assert "Crossfade-Session-End" not in response  # the guest keeps the cart
     assert not LegacyKey.objects.exists()
     assert engine.read(api.last("Upgrade")["counterpart"]) is None
+
+
+def test_a_login_whose_guest_session_ended_under_the_form_begins_a_new_one(api, browser, pk):
+    record = api.make({"cart": [1]})
+    api.before["Upgrade"] = lambda _: record.update(state="ended")
+    response = browser.visit("/sign_in", api.context(record), post=ANN)
+    fresh = api.sessions[api.handoffs[response["Crossfade-Session"]][0]]
+    assert (fresh["subject"], response["Crossfade-Session-End"]) == (pk, "ended")
+    assert fresh["id"] != record["id"]
 
 
 def test_logout_ends_in_both_systems(api, browser, logged_in):

@@ -31,6 +31,7 @@ def site(request, api, tmp_path):
         "DJANGO_SETTINGS_MODULE": "projects.served",
         "CROSSFADE_TEST_API": api.url,
         "CROSSFADE_TEST_DB": str(tmp_path / "db.sqlite3"),
+        "HOME": str(tmp_path),  # gunicorn keeps a control socket there
         "PYTHONPATH": os.pathsep.join([HERE, os.path.join(HERE, "..", "src")]),
     }
     subprocess.run([sys.executable, "-m", "django", "migrate", "-v0"], env=env, check=True)

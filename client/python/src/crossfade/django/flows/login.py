@@ -37,8 +37,8 @@ def upgrade(store: SessionStore, changes: Changes, subject: str) -> None:
         )
     except SessionEnded:
         made.discard()
-        if not store.selector.id or fallback.has_moved(store):
-            raise
+        if not store.selector.id or fallback.has_moved(store) or _lives(store):
+            raise  # moved away; or it is the login that was refused, because a mark came under it
         # The guest session ended under the login form; the login itself is good, and begins a new one.
         data = dict(store.loaded() or {})
         store.forget()
@@ -73,3 +73,11 @@ def step_up(store: SessionStore, changes: Changes) -> None:
     made.belongs_to(store.lineage, store.generation)
     if changes.delete:
         store.adopt(store.api.patch(store.selector, {}, changes.delete), Changes(delete=changes.delete))
+
+
+def _lives(store: SessionStore) -> bool:
+    try:
+        store.api.get(store.selector)
+    except SessionEnded:
+        return False
+    return True
