@@ -28,9 +28,9 @@ def site(request, api, tmp_path):
     """A real server process on a database of its own."""
     port = free_port()
     env = os.environ | {
-        "DJANGO_SETTINGS_MODULE": "projects.served",
+        "DJANGO_SETTINGS_MODULE": "projects.db_sessions",
         "CROSSFADE_TEST_API": api.url,
-        "CROSSFADE_TEST_DB": str(tmp_path / "db.sqlite3"),
+        "CROSSFADE_TEST_FOLDER": str(tmp_path),
         "HOME": str(tmp_path),  # gunicorn keeps a control socket there
         "PYTHONPATH": os.pathsep.join([HERE, os.path.join(HERE, "..", "src")]),
     }

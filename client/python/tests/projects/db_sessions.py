@@ -8,9 +8,13 @@ import tempfile
 SECRET_KEY = "a key for tests"
 ALLOWED_HOSTS = ["*"]
 USE_TZ = True
-# In memory where there is such a folder: every test commits for real.
-_FOLDER = tempfile.mkdtemp(prefix="crossfade-tests-", dir="/dev/shm" if os.path.isdir("/dev/shm") else None)
-atexit.register(shutil.rmtree, _FOLDER, ignore_errors=True)
+_FOLDER = os.environ.get("CROSSFADE_TEST_FOLDER", "")
+if not _FOLDER:
+    # In memory where there is such a folder: every test commits for real.
+    _FOLDER = tempfile.mkdtemp(
+        prefix="crossfade-tests-", dir="/dev/shm" if os.path.isdir("/dev/shm") else None
+    )
+    atexit.register(shutil.rmtree, _FOLDER, ignore_errors=True)
 DATABASES = {
     "default": {
         "ENGINE": "django.db.backends.sqlite3",
