@@ -31,7 +31,8 @@ type Deps struct {
 	Clock    func() time.Time
 	Rand     io.Reader
 	Log      *slog.Logger
-	// Transport overrides how an upstream is reached, for tests and benchmarks. Nil: the edge's own.
+	// Transport overrides how an upstream is reached, for tests and benchmarks. Nil, or answering nil: the
+	// edge's own way.
 	Transport func(Upstream) http.RoundTripper
 }
 

@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -133,6 +134,9 @@ func (s *site) build() {
 		Facts: func(subject string) edge.Facts { return edge.Facts{Employee: s.staff[subject]} },
 		Log:   slog.New(slog.NewTextHandler(s.log, nil)),
 		Transport: func(u edge.Upstream) http.RoundTripper {
+			if !strings.HasSuffix(u.URL.Host, ".internal") {
+				return nil // a real server
+			}
 			return inProcess{map[string]http.Handler{"django": s.legacy, "shop": s.shop, "stranger": s.shop}[u.Name]}
 		},
 	}

@@ -159,6 +159,11 @@ func (t *trip) forward(ctx context.Context) {
 		t.refuse(failure(err))
 		return
 	}
+	if t.r.ContentLength != 0 && t.r.ProtoMajor == 1 {
+		// Without this net/http reads the whole body before it writes a response, so that an upstream could
+		// not answer while it is still being sent to. Where it is not supported nothing is lost.
+		_ = http.NewResponseController(t.ResponseWriter).EnableFullDuplex()
+	}
 	t.proxy = httputil.ReverseProxy{
 		Rewrite: t.rewrite, ModifyResponse: t.respond, ErrorHandler: t.fail,
 		Transport: t.upstream.transport, BufferPool: &e.buffers,

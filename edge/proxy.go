@@ -27,7 +27,8 @@ func newUpstream(u Upstream, legacy bool, override func(Upstream) http.RoundTrip
 	}
 	if override != nil {
 		out.transport = override(u)
-	} else {
+	}
+	if out.transport == nil {
 		out.transport = newTransport(u)
 	}
 	return out
