@@ -65,6 +65,9 @@ func startWriter(ctx context.Context, s *Store, log *slog.Logger) (*writer, erro
 func (w *writer) stop() error {
 	w.once.Do(func() { close(w.quit) })
 	<-w.ended
+	for _, st := range w.tx.stmt {
+		_ = st.Close() // a connection with open statements would keep its files open behind our back
+	}
 	return w.conn.Close()
 }
 
