@@ -25,6 +25,7 @@ type tab struct {
 	ctx   context.Context
 	name  string
 	epoch string // as the last page had it
+	blind bool   // the bridge is down: the handshake cannot ask the monolith who somebody is
 }
 
 // seen is what a page says about itself and its visitor.
@@ -95,21 +96,26 @@ func (b *tab) land(action chromedp.Action[chromedp.Void]) {
 // leave is land for pages that are none of the shop's own: the admin.
 func (b *tab) leave(action chromedp.Action[chromedp.Void]) {
 	b.t.Helper()
+	if err := b.navigate(action); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// navigate does what leads to a page and waits for it. It is for any goroutine.
+func (b *tab) navigate(action chromedp.Action[chromedp.Void]) error {
 	ctx, cancel := context.WithTimeout(b.ctx, patience)
 	defer cancel()
-	if navigates, ok := any(action).(chromedp.Action[chromedp.Void]); ok {
-		response, err := chromedp.RunResponse(ctx, navigates)
-		if err != nil {
-			b.t.Fatalf("%s: no page came: %v", b.name, err)
-		}
-		if response == nil {
-			b.t.Fatalf("%s: no page was asked for", b.name)
-		}
-		if response.Status >= 400 {
-			b.t.Fatalf("%s: %s answered %d", b.name, response.URL, response.Status)
-		}
-		b.epoch = header(response, "Crossfade-Epoch")
+	response, err := chromedp.RunResponse(ctx, action)
+	switch {
+	case err != nil:
+		return fmt.Errorf("%s: no page came: %w", b.name, err)
+	case response == nil:
+		return fmt.Errorf("%s: no page was asked for", b.name)
+	case response.Status >= 400:
+		return fmt.Errorf("%s: %s answered %d", b.name, response.URL, response.Status)
 	}
+	b.epoch = header(response, "Crossfade-Epoch")
+	return nil
 }
 
 func header(response *network.Response, name string) string {

@@ -95,3 +95,21 @@ func wholeJourney(t *testing.T, s *shop) {
 	b.visit("/orders/")
 	b.at("/accounts/login/?next=/orders/")
 }
+
+func signUp(t *testing.T, s *shop) {
+	s.everybodyToNew(t)
+	b := s.visitor(t)
+	b.add(ramen)
+	b.visit("/accounts/signup/?next=/cart/")
+	for field, text := range map[string]string{"username": "newcomer", "first_name": "Nia", "email": "nia@shop.example",
+		"password1": "thornless-tart", "password2": "thornless-tart"} {
+		b.fill("#id_"+field, text)
+	}
+	b.press("main form button")
+	b.at("/cart/")
+	b.expect("new", seen{By: "new", User: "newcomer", Cart: 1})
+	s.kill(t)
+	b.visit("/account/")
+	b.at("/account/")
+	b.expect("legacy", seen{By: "legacy", User: "newcomer", Cart: 1})
+}

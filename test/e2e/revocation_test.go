@@ -1,0 +1,89 @@
+package e2e_test
+
+import "testing"
+
+// out navigates until the session is seen to be over: on the very next page, within the published bound.
+func (b *tab) out(governed string) {
+	b.t.Helper()
+	eventually(b.t, b.name+" is logged out", func() bool {
+		b.visit("/")
+		return b.seen().User == ""
+	})
+	b.visit("/orders/")
+	b.at("/accounts/login/?next=/orders/")
+	if got := b.governed(); got != governed {
+		b.t.Errorf("%s: governed by %s, want %s", b.name, got, governed)
+	}
+}
+
+func passwordChange(t *testing.T, s *shop) {
+	here, user := s.shopper(t)
+	s.everybodyToNew(t)
+	here.visit("/")
+	here.expect("new", seen{By: "new", User: user, Cart: 1})
+	there := here.private()
+	there.name = "other browser"
+	there.visit("/accounts/login/?next=/")
+	there.login(user)
+	there.expect("new", seen{By: "new", User: user})
+
+	here.visit("/account/password/")
+	here.fill("#id_old_password", password)
+	here.fill("#id_new_password1", "thornless-tart")
+	here.fill("#id_new_password2", "thornless-tart")
+	here.press("main form button")
+	here.at("/account/")
+	here.expect("new", seen{By: "legacy", User: user, Cart: 1})
+
+	there.out("new")
+	here.visit("/")
+	here.expect("new", seen{By: "new", User: user, Cart: 1})
+
+	// The way back keeps both: who is in, and who is out.
+	s.kill(t)
+	here.visit("/")
+	here.expect("legacy", seen{By: "legacy", User: user, Cart: 1})
+	there.out("legacy")
+	there.visit("/accounts/login/?next=/")
+	there.loginWith(user, "thornless-tart")
+	there.expect("legacy", seen{By: "legacy", User: user})
+}
+
+func operatorEnds(t *testing.T, s *shop) {
+	b, user := s.shopper(t)
+	stays := b.private()
+	stays.name = "on the monolith"
+	stays.visit("/accounts/login/?next=/")
+	stays.login(user)
+	s.everybodyToNew(t)
+	b.visit("/")
+	b.expect("new", seen{By: "new", User: user, Cart: 1})
+	subject := evaluate[string](b, `fetch("/api/me").then((r) => r.json()).then((me) => me.subject)`)
+
+	s.command(t, "session", "end", "--subject", subject, "--reason", "stolen laptop")
+	b.out("new")
+	stays.out("new")
+	s.kill(t)
+	b.out("legacy")
+	stays.out("legacy")
+}
+
+func plantedCookie(t *testing.T, s *shop) {
+	attacker := s.visitor(t)
+	attacker.visit("/accounts/login/?next=/")
+	attacker.login(s.customer())
+	planted := attacker.cookie(legacyCookie)
+
+	s.everybodyToNew(t)
+	b, user := s.shopper(t)
+	b.setCookie(legacyCookie, planted)
+	b.visit("/")
+	b.expect("new", seen{By: "new", User: user, Cart: 1})
+	if b.cookie(legacyCookie) != "" {
+		t.Error("the planted cookie is still there")
+	}
+	s.kill(t)
+	b.setCookie(legacyCookie, planted)
+	b.visit("/orders/")
+	b.expect("legacy", seen{By: "legacy", User: user, Cart: 1})
+}
