@@ -23,7 +23,7 @@ func (m *Manager) End(ctx context.Context, e End) (Ended, error) {
 	if err != nil {
 		return Ended{}, err
 	}
-	var out Ended
+	out := Ended{Mark: m.marks.current()}
 	for _, r := range res.Records {
 		if r.Live {
 			out.Sessions++

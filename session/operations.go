@@ -140,6 +140,7 @@ type End struct {
 type Ended struct {
 	Sessions    int
 	Outstanding int
+	Mark        Mark // the newest one after it: what is spared on the legacy side is born at it
 }
 
 // PendingEnd is an end that the legacy system has not confirmed.

@@ -29,7 +29,7 @@ func (a *API) End(ctx context.Context, in *sessionv1.EndRequest) (*sessionv1.End
 	if err != nil {
 		return nil, err
 	}
-	return &sessionv1.EndResponse{Ended: uint64(done.Sessions), Outstanding: uint64(done.Outstanding)}, nil
+	return &sessionv1.EndResponse{Ended: uint64(done.Sessions), Outstanding: uint64(done.Outstanding), Mark: uint64(done.Mark)}, nil
 }
 
 func (a *API) end(ctx context.Context, client *knownClient, in *sessionv1.EndRequest) (session.End, error) {

@@ -11,6 +11,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from conftest import untouched
+from crossfade.context import NO_SUCCESSOR
 from crossfade.django import engine, ledger
 from crossfade.django.models import EndMark, LegacyKey, Tombstone
 from crossfade.django.stamps import Stamp
@@ -114,7 +115,23 @@ def test_a_moved_key_is_served_if_the_context_names_its_lineage_as_returning(
     lineage = bridge.exchange(key_of(browser))["lineage"]
     assert browser.visit("/read", api.context(sys="legacy", ret=hex_id())).json()["data"] == {}
     assert browser.visit("/read", api.context(sys="legacy", ret=lineage)).json()["data"] == {"cart": [1]}
-    assert browser.visit("/read", api.context(sys="legacy")).json()["data"] == {"cart": [1]}  # it is back
+    # Its successor lives on, so the key opens nothing again without the edge's word.
+    assert browser.visit("/read", api.context(sys="legacy")).json()["data"] == {}
+
+
+def test_what_is_saved_under_a_returning_key_becomes_a_patch(browser, bridge, api, each_engine):
+    browser.visit("/put", api.context(sys="legacy"), body={"cart": [1]})
+    record = api.make({"cart": [1]})
+    bridge.exchange(key_of(browser), lineage=record["lineage"])
+    browser.visit("/put", api.context(sys="legacy", ret=record["lineage"]), body={"cart": [1, 2]})
+    assert api.data(record["id"]) == {"cart": [1, 2]}
+
+
+def test_a_moved_key_without_a_successor_is_back_for_good(browser, bridge, api, each_engine):
+    browser.visit("/put", api.context(sys="legacy"), body={"cart": [1]})
+    bridge.exchange(key_of(browser))  # the answer was lost: nothing was made of it
+    assert browser.visit("/read", api.context(sys="legacy", ret=NO_SUCCESSOR)).json()["data"] == {"cart": [1]}
+    assert browser.visit("/read", api.context(sys="legacy")).json()["data"] == {"cart": [1]}
 
 
 def test_a_save_on_a_session_that_moves_meanwhile_becomes_a_patch(browser, bridge, api, legacy, each_engine):

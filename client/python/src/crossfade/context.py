@@ -24,6 +24,7 @@ TYPE = "crossfade-context+jwt"
 ALGORITHM = "EdDSA"
 MAX_LIFE = 30  # seconds
 MAX_TOKEN = 4096  # characters
+NO_SUCCESSOR = "f" * 32  # claim "ret": nothing in Crossfade has followed the legacy key that came
 _ID = re.compile(r"[0-9a-f]{32}")
 
 
@@ -50,7 +51,7 @@ class Context:
     level: str | None = None
     unwritten: bool = False  # a guest token with no record behind it: empty until the first write
     read_only: bool = False  # an old secret in its grace: readable, never written
-    returning: str | None = None  # lineage that may come back to legacy on this request
+    returning: str | None = None  # lineage that may be served from legacy on this request, or NO_SUCCESSOR
     tools: bool = False  # an internal tool: the legacy session cookie is its own
 
 

@@ -1258,7 +1258,9 @@ type EndResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Ended uint64                 `protobuf:"varint,1,opt,name=ended,proto3" json:"ended,omitempty"`
 	// Legacy confirmations that are still outstanding. 0: both systems have it.
-	Outstanding   uint64 `protobuf:"varint,2,opt,name=outstanding,proto3" json:"outstanding,omitempty"`
+	Outstanding uint64 `protobuf:"varint,2,opt,name=outstanding,proto3" json:"outstanding,omitempty"`
+	// The newest mark after this end: a session that was spared on the legacy side is born at it.
+	Mark          uint64 `protobuf:"varint,3,opt,name=mark,proto3" json:"mark,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1303,6 +1305,13 @@ func (x *EndResponse) GetEnded() uint64 {
 func (x *EndResponse) GetOutstanding() uint64 {
 	if x != nil {
 		return x.Outstanding
+	}
+	return 0
+}
+
+func (x *EndResponse) GetMark() uint64 {
+	if x != nil {
+		return x.Mark
 	}
 	return 0
 }
@@ -1629,10 +1638,11 @@ const file_crossfade_session_v1_session_proto_rawDesc = "" +
 	"\x06reason\x18\x05 \x01(\tR\x06reason\x12\x1f\n" +
 	"\vlegacy_done\x18\a \x01(\bR\n" +
 	"legacyDoneB\b\n" +
-	"\x06target\"E\n" +
+	"\x06target\"Y\n" +
 	"\vEndResponse\x12\x14\n" +
 	"\x05ended\x18\x01 \x01(\x04R\x05ended\x12 \n" +
-	"\voutstanding\x18\x02 \x01(\x04R\voutstanding\"Q\n" +
+	"\voutstanding\x18\x02 \x01(\x04R\voutstanding\x12\x12\n" +
+	"\x04mark\x18\x03 \x01(\x04R\x04mark\"Q\n" +
 	"\vListRequest\x12\x18\n" +
 	"\asubject\x18\x01 \x01(\tR\asubject\x12\x12\n" +
 	"\x04page\x18\x02 \x01(\tR\x04page\x12\x14\n" +

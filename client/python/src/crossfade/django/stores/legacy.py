@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from asgiref.sync import sync_to_async
 from django.contrib.sessions.backends.base import SessionBase, UpdateError
 
+from ...context import NO_SUCCESSOR
 from .. import engine, ledger
 from ..flows import logout, moved
 from ..stamps import LOGIN_KEY, Stamp
@@ -47,11 +48,14 @@ class Stamped(SessionBase):
             engine.delete(asked)
             return self._nothing()
         if ruling.moved:
-            if not (context and context.returning and context.returning == ruling.lineage):
+            returning = context.returning if context else None
+            if returning == NO_SUCCESSOR:
+                ledger.reopen(asked)  # the exchange that marked it never completed
+            elif returning is None or returning != ruling.lineage:
                 self.visit.runtime.counts.add("legacy.moved_key_refused")
                 self.refused = True
                 return self._nothing()
-            ledger.reopen(asked)
+            # Otherwise its successor is alive: what is saved here becomes a patch to that one.
         if stamp.reborn_after is not None and context and context.issued > stamp.reborn_after + 2:
             # 2 s: a context may be made from state that is a cache bound older than itself.
             stamp.but(born=context.mark, reborn_after=None).put(data)
