@@ -12,9 +12,10 @@ type Upstream struct {
 	// Where it is: scheme, host and port, without a path. It stands here and nowhere else: no part of a
 	// request ever chooses where a request goes. The Host that the browser sent is passed on.
 	URL string `yaml:"url"`
-	// Whether its answers may carry Crossfade-Session and Crossfade-Session-End, which log browsers in and
-	// out. Only for applications that use a Crossfade client for their own login. Default false: such
-	// headers are removed.
+	// Whether its answers may carry Crossfade-Session and Crossfade-Session-End, with which a Crossfade
+	// client gives the browser another session token, at a login or at a guest's first write, and takes it
+	// away at a logout. Only for applications that use a client for that. Default false: such headers are
+	// removed.
 	Trusted bool `yaml:"trusted"`
 	// The audience of the contexts that it receives. Default: its name.
 	Audience string `yaml:"audience"`

@@ -174,7 +174,10 @@ func (s *server) ListMagic(context.Context, *controlv1.ListMagicRequest) (*contr
 	return &controlv1.ListMagicResponse{Magic: []*controlv1.Magic{{Id: "m1", For: "qa", Author: "ada", ExpiresAt: 1_799_999_000}}}, nil
 }
 
-func (s *server) List(context.Context, *sessionv1.ListRequest) (*sessionv1.ListResponse, error) {
+func (s *server) List(_ context.Context, r *sessionv1.ListRequest) (*sessionv1.ListResponse, error) {
+	if r.Subject == "ada" {
+		return &sessionv1.ListResponse{}, nil
+	}
 	return &sessionv1.ListResponse{Sessions: []*sessionv1.Session{{Id: strings.Repeat("a1", 16), Kind: "authenticated", State: "ended", EndReason: "logout"}}}, nil
 }
 
@@ -197,7 +200,7 @@ func TestCommands(t *testing.T) {
 		{"rollout approve sessions", "Approve", `{"name":"sessions","author":"ada"}`, "sessions: running"},
 		{"rollout hold sessions", "Hold", `{"name":"sessions","author":"ada"}`, "sessions: running"},
 		{"rollout rollback sessions", "RollBack", `{"name":"sessions","author":"ada"}`, "sessions: running"},
-		{"rollout finish sessions --dry-run", "Finish", `{"name":"sessions","author":"ada","dryRun":true}`, "nothing was changed"},
+		{"rollout finish sessions --dry-run", "Finish", `{"name":"sessions","author":"ada","dryRun":true}`, "nothing was changed; finishing sessions would make the new system final, with no way back\n\nThen"},
 		{"kill sessions --reason slow", "Kill", `{"name":"sessions","author":"ada","reason":"slow"}`, "KILLED (running), 0.25% treated, epoch 3\nnext:"},
 		{"kill sessions --rehearsal --reason drill", "Kill", `{"name":"sessions","author":"ada","reason":"drill","rehearsal":true}`, "in force at every edge after 1.5ms"},
 		{"kill lift sessions --resume", "Lift", `{"name":"sessions","author":"ada","resume":true}`, "sessions: running"},
@@ -229,6 +232,15 @@ func TestCommands(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestSessionFind(t *testing.T) {
+	t.Run("nothing found says what a subject is, beside the answer", func(t *testing.T) {
+		r := newWorld(t).run("session", "find", "ada")
+		if r.code != 0 || strings.Contains(r.out, "ada") || !strings.Contains(r.err, `no session of subject "ada"`) {
+			t.Errorf("exit %d, says %q", r.code, r.err)
+		}
+	})
 }
 
 func TestFailures(t *testing.T) {
@@ -285,7 +297,7 @@ func TestInit(t *testing.T) {
 		if out := w.ok("init", "--upstream", "http://127.0.0.1:9000", "--public", "http://localhost:8088"); !strings.Contains(out, "crossfade serve") {
 			t.Error(out)
 		}
-		if out := w.ok("config", "check"); !strings.Contains(out, "crossfade.yaml is good") {
+		if out := w.ok("config", "check"); !strings.Contains(out, "1 upstream, 2 routes, 1 client\n") {
 			t.Error(out)
 		}
 		w.ok("serve")
@@ -330,6 +342,25 @@ func TestInit(t *testing.T) {
 		r := w.run("init", "--public", "http://shop.example.com")
 		if entries, _ := os.ReadDir("."); r.code != 1 || len(entries) != 0 || !strings.Contains(r.err, "https") {
 			t.Errorf("exit %d, %d files: %s", r.code, len(entries), r.err)
+		}
+	})
+	t.Run("a flag that is no address is refused by its name", func(t *testing.T) {
+		for args, want := range map[string]string{
+			"--upstream 127.0.0.1:8000":            `--upstream: "127.0.0.1:8000" is not an address`,
+			"--upstream http://127.0.0.1:8000/app": "--upstream: ",
+			"--public shop.example.com":            "--public: ",
+		} {
+			w := newWorld(t)
+			r := w.run(append([]string{"init"}, strings.Fields(args)...)...)
+			if entries, _ := os.ReadDir("."); r.code != 1 || len(entries) != 0 || !strings.Contains(r.err, want) || !strings.Contains(r.err, "write it like http") {
+				t.Errorf("%s: exit %d, %d files: %s", args, r.code, len(entries), r.err)
+			}
+		}
+	})
+	t.Run("lines for Django without a configuration say that they are a guess", func(t *testing.T) {
+		r := newWorld(t).run("init", "--django")
+		if r.code != 0 || !strings.Contains(r.err, "no configuration at crossfade.yaml") || !strings.Contains(r.out, "CROSSFADE = {") {
+			t.Errorf("exit %d: %s", r.code, r.err)
 		}
 	})
 	t.Run("prints the lines for Django from the configuration", func(t *testing.T) {

@@ -49,6 +49,12 @@ can read. A configuration that exists is never overwritten, nor is a secret.
 
 // initialize writes secrets first: a configuration without its secrets would look finished and not start.
 func (p *program) initialize(s config.Starter) error {
+	if err := flagAddress("upstream", s.Upstream, "http://127.0.0.1:8000"); err != nil {
+		return err
+	}
+	if err := flagAddress("public", s.Public, "https://shop.example.com"); err != nil {
+		return err
+	}
 	text, err := s.Write()
 	if err != nil {
 		return err
@@ -82,6 +88,20 @@ func (p *program) initialize(s config.Starter) error {
 		fmt.Fprintf(p.Out, "wrote %s\n", filepath.Join(folder, name))
 	}
 	fmt.Fprintln(p.Out, "\nnext:\n  crossfade init --django   the lines for your Django project\n  crossfade config check\n  crossfade serve")
+	return nil
+}
+
+// flagAddress refuses, by the name of the flag that was typed, what would else be reported in lines of a
+// configuration that nobody has seen.
+func flagAddress(flag, value, example string) error {
+	u, err := url.Parse(value)
+	switch {
+	case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https":
+		return fault.New(fault.Invalid, "--%s: %q is not an address", flag, value).WithHint("write it like %s", example)
+	case u.Path != "" && u.Path != "/" || u.RawQuery != "" || u.Fragment != "":
+		return fault.New(fault.Invalid, "--%s: %q must be scheme, host and port alone", flag, value).
+			WithHint("write it like %s: paths are passed on as they come", example)
+	}
 	return nil
 }
 
@@ -131,6 +151,9 @@ func (p *program) printDjango() error {
 		lines.from(c)
 	case fault.CodeOf(err) != fault.NotFound:
 		return err
+	default:
+		fmt.Fprintf(p.Err, "warning: no configuration at %s: the addresses and paths below are those of a fresh one in this folder.\n"+
+			"Run this where crossfade.yaml is, or name it with --config.\n", p.config)
 	}
 	var b strings.Builder
 	if err := template.Must(template.New("django").Parse(djangoTemplate)).Execute(&b, lines); err != nil {

@@ -220,11 +220,12 @@ sessions that are left are still taken over until the last one has expired. With
 		}
 		return p.answer(out, func(w io.Writer) {
 			if dry {
-				fmt.Fprintln(w, "nothing was changed")
+				fmt.Fprintf(w, "nothing was changed; finishing %s would make the new system final, with no way back\n", name)
+			} else {
+				changed(w, out.Rollout)
 			}
-			changed(w, out.Rollout)
 			if len(out.Removable) > 0 {
-				fmt.Fprintln(w, "\nThen this can go:")
+				fmt.Fprintln(w, "\nThen, in this order:")
 			}
 			for _, line := range out.Removable {
 				fmt.Fprintln(w, "  - "+oneLine(line))

@@ -54,8 +54,8 @@ func (p *program) configCheckCommand() *cobra.Command {
 			if p.json {
 				return p.answerJSON(map[string]any{"file": p.config, "ok": true, "warnings": append([]string{}, warnings...)})
 			}
-			fmt.Fprintf(p.Out, "%s is good: %s in front of %d upstreams, %d routes, %d clients\n",
-				p.config, c.Public.URL, len(c.Upstreams), len(c.Routes), len(c.Clients))
+			fmt.Fprintf(p.Out, "%s is good: %s in front of %s, %s, %s\n", p.config, c.Public.URL,
+				count(len(c.Upstreams), "upstream"), count(len(c.Routes), "route"), count(len(c.Clients), "client"))
 			for _, w := range warnings {
 				fmt.Fprintln(p.Err, "warning: "+w)
 			}

@@ -42,6 +42,9 @@ func (p *program) sessionFindCommand() *cobra.Command {
 					rows = append(rows, []string{s.Id, s.Kind, stateOf(s), at(s.LastSeen), at(min(s.IdleAt, s.ExpiresAt)), s.Origin})
 				}
 				table(w, rows...)
+				if len(out.Sessions) == 0 && page == "" {
+					fmt.Fprintf(p.Err, "the new system has no session of subject %q; a subject is the user's id (in Django the primary key), not the login name\n", args[0])
+				}
 				if out.NextPage != "" {
 					fmt.Fprintf(p.Err, "there are more: --page %s\n", out.NextPage)
 				}
@@ -198,7 +201,7 @@ func (p *program) end(c *cobra.Command, in *sessionv1.EndRequest) error {
 		if in.GetEverybody() {
 			fmt.Fprintln(w, "ended everybody's sessions")
 		} else {
-			fmt.Fprintf(w, "ended %d sessions\n", out.Ended)
+			fmt.Fprintf(w, "ended %s\n", count(int(out.Ended), "session"))
 		}
 		if out.Outstanding > 0 {
 			fmt.Fprintf(w, "in force in the new system; legacy has yet to confirm %d, which is tried until it has\n", out.Outstanding)
