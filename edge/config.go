@@ -59,6 +59,9 @@ type Route struct {
 	OnStoreDown []string
 	NoHandover  bool // nobody changes system here
 	Tools       bool // an internal tool with a legacy session of its own
+	// Plain asks for no session: static files. Cookies of ours and legacy's are taken out, none is written,
+	// and the upstream gets no context.
+	Plain bool
 	// CrossSite lets unsafe requests of other sites through to the new system: webhooks, payment notices.
 	CrossSite bool
 	// Step is the funnel step, 1 to 64, that a visitor reaches with a successful response. 0: none.
@@ -181,6 +184,8 @@ func (c Config) check() error {
 			return bad("route %s names an upstream that does not exist", r.Path)
 		case r.Tools && (r.Legacy != c.Legacy.Upstream || r.New != c.Legacy.Upstream):
 			return bad("route %s is an internal tool and must go to the legacy upstream", r.Path)
+		case r.Plain && (r.Tools || r.Require == "authenticated"):
+			return bad("route %s is plain and can neither be a tool nor ask for a login", r.Path)
 		case r.Step > 64:
 			return bad("route %s has funnel step %d, there are 64", r.Path, r.Step)
 		}

@@ -176,7 +176,7 @@ func splitPair(pair string) (name, value string, exact bool) {
 		value = value[1 : len(value)-1]
 	}
 	for i := range len(value) {
-		if c := value[i]; c <= ' ' || c >= 0x7f || c == '"' || c == '\\' || c == ',' {
+		if !valueBytes[value[i]] {
 			return name, "", exact
 		}
 	}
@@ -184,9 +184,22 @@ func splitPair(pair string) (name, value string, exact bool) {
 }
 
 // nameByte holds for the bytes that a cookie name is made of (RFC 6265: an HTTP token).
-func nameByte(c byte) bool {
-	return c > ' ' && c < 0x7f && strings.IndexByte(`"(),/:;<=>?@[\]{}`, c) < 0
-}
+func nameByte(c byte) bool { return tokenBytes[c] }
+
+var tokenBytes = func() (t [256]bool) {
+	for c := byte('!'); c < 0x7f; c++ {
+		t[c] = strings.IndexByte(`"(),/:;<=>?@[\]{}`, c) < 0
+	}
+	return t
+}()
+
+// valueBytes are those that every parser takes as part of a value.
+var valueBytes = func() (t [256]bool) {
+	for c := byte('!'); c < 0x7f; c++ {
+		t[c] = strings.IndexByte(`"\,;`, c) < 0
+	}
+	return t
+}()
 
 // rebuild is the Cookie header for the upstream: every pair named like ours or like legacy's goes, all
 // others stay byte for byte, and the judged legacy key, if there is one, is put back at the end.

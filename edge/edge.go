@@ -13,6 +13,7 @@ import (
 	"encoding/base32"
 	"encoding/binary"
 	"io"
+	"log"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -42,6 +43,7 @@ type Edge struct {
 	upkeep    *upkeep
 	streams   *streams
 	buffers   buffers
+	errorLog  *log.Logger
 
 	idSeed  uint64
 	idCount atomic.Uint64
@@ -66,6 +68,7 @@ func New(cfg Config, deps Deps) (*Edge, error) {
 		upstreams: map[string]*upstream{},
 		standings: standings{name: cfg.Rollout, current: deps.Snapshot},
 		restores:  newBudget(cfg.Handover.RestoreBudget),
+		errorLog:  slog.NewLogLogger(deps.Log.Handler(), slog.LevelWarn),
 	}
 	for _, u := range cfg.Upstreams {
 		e.upstreams[u.Name] = newUpstream(u, u.Name == cfg.Legacy.Upstream, deps.Transport)

@@ -88,9 +88,15 @@ func (e *Edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	ctx := r.Context()
-	if p.route.Tools {
+	switch {
+	case p.route.Plain:
+		p.jar.read(p.req.Values("Cookie"), &e.cookies.names)
+		t.upstream = p.route.to(rollout.Legacy)
+		t.pass()
+		return
+	case p.route.Tools:
 		p.useTools(ctx)
-	} else {
+	default:
 		p.judge(ctx, e.isEntry(p.req, p.route))
 	}
 	t.forward(ctx)
@@ -159,6 +165,11 @@ func (t *trip) forward(ctx context.Context) {
 		t.refuse(failure(err))
 		return
 	}
+	t.pass()
+}
+
+// pass proxies the request.
+func (t *trip) pass() {
 	if t.r.ContentLength != 0 && t.r.ProtoMajor == 1 {
 		// Without this net/http reads the whole body before it writes a response, so that an upstream could
 		// not answer while it is still being sent to. Where it is not supported nothing is lost.
@@ -166,7 +177,7 @@ func (t *trip) forward(ctx context.Context) {
 	}
 	t.proxy = httputil.ReverseProxy{
 		Rewrite: t.rewrite, ModifyResponse: t.respond, ErrorHandler: t.fail,
-		Transport: t.upstream.transport, BufferPool: &e.buffers,
+		Transport: t.upstream.transport, BufferPool: &t.e.buffers, ErrorLog: t.e.errorLog,
 	}
 	t.proxy.ServeHTTP(t, t.r)
 }
@@ -178,8 +189,10 @@ func (t *trip) rewrite(pr *httputil.ProxyRequest) {
 	out.URL.Scheme, out.URL.Host = t.upstream.scheme, t.upstream.host
 	out.Host = pr.In.Host
 	out.URL.RawQuery = pr.In.URL.RawQuery // byte for byte: no decision rests on it
-	t.line(h, 0, "Crossfade-Context", t.context)
-	t.line(h, 1, "Crossfade-Visitor", t.vid)
+	if t.context != "" {
+		t.line(h, 0, "Crossfade-Context", t.context)
+		t.line(h, 1, "Crossfade-Visitor", t.vid)
+	}
 	t.line(h, 2, "Crossfade-Request", t.id)
 	t.line(h, 3, "X-Forwarded-For", t.peer.client)
 	t.line(h, 4, "X-Forwarded-Proto", t.peer.proto)

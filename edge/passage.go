@@ -126,6 +126,17 @@ func (p *passage) resolve(ctx context.Context) {
 		p.readMagic()
 		p.govern()
 	}
+	if p.mayNeedTicket() {
+		p.openTicket()
+	}
+}
+
+// mayNeedTicket says no for what nearly every request is: a fetch with a live session.
+func (p *passage) mayNeedTicket() bool {
+	return p.entry || p.killed || p.resolution.Worth != session.WorthLive
+}
+
+func (p *passage) openTicket() {
 	found := false
 	for _, text := range p.jar.ticket.list() {
 		t, ok := openTicket(p.e.deps.Ring, text)

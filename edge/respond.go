@@ -3,6 +3,7 @@ package edge
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,11 +21,13 @@ func (t *trip) respond(res *http.Response) error {
 		t.count(CountUntrusted)
 		handedOff, end = "", ""
 	}
-	ctx := t.r.Context()
-	if t.tools.active {
+	switch {
+	case t.route.Plain:
+		t.answerPlain(res.Header)
+	case t.tools.active:
 		t.answerTools(res.Header)
-	} else {
-		t.answered(ctx, res.Header, res.StatusCode, handedOff, end)
+	default:
+		t.answered(t.r.Context(), res.Header, res.StatusCode, handedOff, end)
 	}
 	if res.ContentLength < 0 && res.StatusCode != http.StatusSwitchingProtocols {
 		res.Body = &trailerGuard{ReadCloser: res.Body, response: res}
@@ -43,6 +46,17 @@ func (p *passage) answered(ctx context.Context, h http.Header, status int, hande
 	p.reach(status)
 	wrote := p.write(h, upstreamSets)
 	p.stamp(h, wrote)
+}
+
+// answerPlain lets no session cookie through where nobody asked for a session.
+func (p *passage) answerPlain(h http.Header) {
+	if lines := h["Set-Cookie"]; len(lines) > 0 && p.setsOurs(lines) {
+		h["Set-Cookie"] = slices.DeleteFunc(lines, func(line string) bool {
+			name := parseSetCookie(line, p.now).name
+			return ownCookie(name) || name == p.e.cookies.names.legacy
+		})
+	}
+	h["Crossfade-Request"] = []string{p.id}
 }
 
 // stamp writes the headers that every response has.

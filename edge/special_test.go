@@ -228,6 +228,26 @@ func TestEdge_Counterparts(t *testing.T) {
 	_ = first
 }
 
+func TestEdge_PlainRoutes(t *testing.T) {
+	s := open(t, func(c *edge.Config) {
+		c.Routes = append([]edge.Route{{Path: "/static/", Legacy: "django", New: "django", Plain: true}}, c.Routes...)
+	})
+	b := s.browser()
+	b.cookies[cookieLegacy] = s.legacy.add("ann", session.VisitorID{})
+	b.cookies["theme"] = "dark"
+	s.start()
+	b.nav("/")
+	before := b.clone().cookies
+	calls := s.store.calls.Load()
+	a := b.nav("/static/app.css?login=mallory&raw")
+	if a.StatusCode != http.StatusOK || a.who.Cookies != "theme=dark" || a.who.Header.Get("Crossfade-Context") != "" {
+		t.Errorf("%d %s", a.StatusCode, a.text)
+	}
+	if len(a.Response.Header["Set-Cookie"]) != 0 || s.store.calls.Load() != calls || len(before) != len(b.cookies) {
+		t.Errorf("set %q", a.Response.Header["Set-Cookie"])
+	}
+}
+
 func TestNew_refuses(t *testing.T) {
 	s := open(t)
 	for name, spoil := range map[string]func(*edge.Config){
