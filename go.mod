@@ -54,5 +54,5 @@ require (
 	modernc.org/memory v1.12.1 // indirect
 )
 
-// Only tests of modernc.org/sqlite need it, in a version that no proxy serves; without this "go mod tidy" fails.
+// Only tests of modernc.org/sqlite need it, in a version that cannot be had; without this "go mod tidy" fails.
 replace github.com/google/pprof => github.com/google/pprof v0.0.0-20260402051712-545e8a4df936
