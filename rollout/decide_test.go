@@ -24,7 +24,7 @@ func at(t rollout.Millionths, edit func(*rollout.Rollout)) *rollout.Snapshot {
 func TestDecide(t *testing.T) {
 	const (
 		onLegacy, onNew = rollout.Legacy, rollout.New
-		none       = rollout.System(0)
+		none            = rollout.System(0)
 	)
 	user := rollout.Visitor{ID: "user-1"}
 	visitor := func(edit func(*rollout.Visitor)) rollout.Visitor {
