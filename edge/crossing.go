@@ -220,7 +220,7 @@ func (c *crossing) login(v *verdict) (known, in bool) {
 // it marked as moved in an exchange that never completed here: its answer, or the edge, was lost before
 // the new session was written, and without this the visitor's only session would be locked away.
 //
-// On the wire it is to be "-"; contextjwt writes it once its ID has that spelling.
+// On the wire it is 32 times "f" (ARCHITECTURE.md, Context), which no lineage is.
 var freeToReturn = [16]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
 
 // returning is claim "ret": the lineage that may return with this key, if the key still proves it.

@@ -325,6 +325,19 @@ func TestEdge_Restore(t *testing.T) {
 		s.kill()
 		b.nav("/").served(t, "django", "")
 	})
+	t.Run("a mark takes the tickets of its own subject out of force, and nobody else's", func(t *testing.T) {
+		s, ann := moved(t)
+		bob := s.browser()
+		bob.cookies[cookieLegacy] = s.legacy.add("bob", session.VisitorID{})
+		bob.nav("/").served(t, "shop", "bob")
+		if _, err := s.sessions.End(t.Context(), session.End{Subject: "bob", Reason: "log out everywhere", LegacyDone: true}); err != nil {
+			t.Fatal(err)
+		}
+		s.storeDown()
+		s.kill()
+		ann.nav("/").served(t, "django", "ann")
+		bob.nav("/").served(t, "django", "")
+	})
 	t.Run("a logout racing a restore wins", func(t *testing.T) {
 		s, b := moved(t)
 		a := b.nav("/")

@@ -181,6 +181,9 @@ func (l liveManager) ByLineage(ctx context.Context, lin session.Lineage) (*sessi
 func (l liveManager) End(ctx context.Context, in session.End) (session.Ended, error) {
 	return l.s.sessions.End(ctx, in)
 }
+func (l liveManager) MarkAgainst(subject string) session.Mark {
+	return l.s.sessions.MarkAgainst(subject)
+}
 func (l liveManager) CurrentMark() session.Mark      { return l.s.sessions.CurrentMark() }
 func (l liveManager) Denied(l2 session.Lineage) bool { return l.s.sessions.Denied(l2) }
 
