@@ -16,6 +16,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"slices"
 	"sync"
@@ -153,7 +154,7 @@ func (r *Ring) find(id byte) *key {
 type key struct {
 	id      byte
 	master  []byte
-	macs    sync.Map // purpose → *sync.Pool of hash.Hash
+	macs    sync.Map // purpose → *sync.Pool of *macState
 	aeads   sync.Map // purpose → cipher.AEAD
 	signers sync.Map // purpose → ed25519.PrivateKey
 }
@@ -170,19 +171,25 @@ func (k *key) mac(purpose string, data []byte) (sum [sha256.Size]byte) {
 	v, ok := k.macs.Load(purpose)
 	if !ok {
 		derived := k.derive("mac", purpose)
-		v, _ = k.macs.LoadOrStore(purpose, &sync.Pool{New: func() any { return hmac.New(sha256.New, derived) }})
+		v, _ = k.macs.LoadOrStore(purpose, &sync.Pool{New: func() any { return &macState{hash: hmac.New(sha256.New, derived)} }})
 	}
 	pool := v.(*sync.Pool)
-	h := pool.Get().(interface {
-		io.Writer
-		Sum([]byte) []byte
-		Reset()
-	})
-	h.Reset()
-	h.Write(data)
-	h.Sum(sum[:0])
-	pool.Put(h)
+	s := pool.Get().(*macState)
+	s.in = append(s.in[:0], data...)
+	s.hash.Reset()
+	s.hash.Write(s.in)
+	s.hash.Sum(s.out[:0])
+	sum = s.out
+	pool.Put(s)
 	return sum
+}
+
+// macState is a keyed hash with room for what goes in and comes out. Whatever is handed to an interface
+// escapes to the heap, so data is copied in here: then a caller's own buffer can stay on its stack.
+type macState struct {
+	hash hash.Hash
+	in   []byte
+	out  [sha256.Size]byte
 }
 
 func (k *key) aead(purpose string) cipher.AEAD {
