@@ -135,6 +135,20 @@ def hand_over(
         return _all(LegacyKey).get(pk=row.pk)
 
 
+def lock(key: str, lineage: str) -> LegacyKey | None:
+    """The row of this key, held until the transaction ends; None if there was none, and now there is an
+    empty one that says nothing yet. Inside a transaction only."""
+    row = LegacyKey(
+        key_hash=key_hash(key), session_key=key, lineage=lineage, purpose=LegacyKey.Purpose.ACTIVE
+    )
+    try:
+        with transaction.atomic(using=alias()):
+            row.save(force_insert=True, using=alias())
+            return None
+    except IntegrityError:
+        return _all(LegacyKey).select_for_update().get(pk=row.pk)
+
+
 def open_key(
     key: str,
     lineage: str,

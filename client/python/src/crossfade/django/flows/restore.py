@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db import transaction
+
 from crossfade import mapping
 from crossfade.errors import NotJSON
 
@@ -18,14 +20,26 @@ DONE = {"restored": True}
 
 def answer(call: dict[str, Any]) -> dict[str, Any]:
     """The login is verified by the hash that came along; none is ever made from today's password."""
-    lineage, key, subject = call["lineage"], call["key"], call["subject"] or ""
+    lineage, key = call["lineage"], call["key"]
     reason = _refusal(call)
     if reason:
         logout.bury(lineage, reason)
         return {"restored": False, "ended": True, "reason": reason}
-    before = ledger.known(key)
-    if _done_before(call, before):
-        return DONE
+    # The row of the key is the lock. A call that was long on its way (its answer was given up, and asked for
+    # again) must find that it was done, and not write over what the visitor has changed since.
+    with transaction.atomic(using=ledger.alias()):
+        if _done_before(call, ledger.lock(key, lineage)):
+            return DONE
+        _write(call)
+    if ledger.tombstoned(lineage):  # it ended while this was being written
+        engine.delete(key)
+        return {"restored": False, "ended": True, "reason": "tombstone"}
+    _replace_others(call)
+    return DONE
+
+
+def _write(call: dict[str, Any]) -> None:
+    lineage, key = call["lineage"], call["key"]
     stamp = Stamp(
         visitor=call["visitor"],
         made=None,
@@ -41,17 +55,12 @@ def answer(call: dict[str, Any]) -> dict[str, Any]:
         key,
         lineage,
         call["purpose"],
-        subject=subject,
+        subject=call["subject"] or "",
         born=stamp.born,
         generation=stamp.generation,
         operation=call["operation"],
         expires=call["expires"],
     )
-    if ledger.tombstoned(lineage):  # it ended while this was being written
-        engine.delete(key)
-        return {"restored": False, "ended": True, "reason": "tombstone"}
-    _replace_others(call)
-    return DONE
 
 
 def _refusal(call: dict[str, Any]) -> str:
