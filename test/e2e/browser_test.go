@@ -149,8 +149,11 @@ func (b *tab) loginWith(user, password string) {
 // seen is what the page says now, which a script of the shop may have changed since it came.
 func (b *tab) seen() seen {
 	b.t.Helper()
-	return evaluate[seen](b, `({By: document.body.dataset.system, User: document.body.dataset.user, Cart: +document.body.dataset.cart})`)
+	return evaluate[seen](b, pageState)
 }
+
+// pageState is the expression behind seen.
+const pageState = `({By: document.body.dataset.system, User: document.body.dataset.user, Cart: +document.body.dataset.cart})`
 
 // expect holds the page against what the visitor knows of herself.
 func (b *tab) expect(governed string, want seen) {
@@ -240,11 +243,16 @@ func (b *tab) photograph() {
 		return
 	}
 	dir := filepath.Join(testenv.Root(b.t), ".build", "e2e")
-	name := strings.NewReplacer("/", "-", ",", "").Replace(b.t.Name() + "-" + strings.ReplaceAll(b.name, " ", "_") + ".png")
-	if err := os.MkdirAll(dir, 0o755); err == nil {
+	name := strings.NewReplacer("/", "-", ",", "", " ", "_").Replace(b.t.Name()+"-"+b.name) + ".png"
+	err = os.MkdirAll(dir, 0o755)
+	if err == nil {
 		err = os.WriteFile(filepath.Join(dir, name), picture, 0o644)
 	}
-	b.t.Logf("%s: the page is in .build/e2e/%s (%v)", b.name, name, err)
+	if err != nil {
+		b.t.Logf("%s: no screenshot: %v", b.name, err)
+		return
+	}
+	b.t.Logf("%s: what it showed is in .build/e2e/%s", b.name, name)
 	if cookies, err := json.Marshal(b.cookieNames()); err == nil {
 		b.t.Logf("%s: cookies: %s", b.name, cookies)
 	}

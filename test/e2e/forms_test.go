@@ -68,3 +68,24 @@ func sendForms(t *testing.T, system, user string, dish, address, checkout, profi
 	dish.visit("/cart/")
 	dish.expect(system, seen{By: system, User: user})
 }
+
+// loginFormSurvives is the same for a guest's login form, which only Django serves. The handover happens in
+// another tab.
+func loginFormSurvives(t *testing.T, s *shop) {
+	for _, system := range []string{"new", "legacy"} {
+		b, user := s.visitor(t), s.customer()
+		b.add(ramen)
+		form := b.another("login form")
+		form.visit("/accounts/login/?next=/cart/")
+		if system == "new" {
+			s.everybodyToNew(t)
+		} else {
+			s.kill(t)
+		}
+		b.visit("/")
+		b.expect(system, seen{By: system, Cart: 1})
+		form.login(user)
+		form.at("/cart/")
+		form.expect(system, seen{By: system, User: user, Cart: 1})
+	}
+}

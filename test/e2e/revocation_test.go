@@ -87,3 +87,41 @@ func plantedCookie(t *testing.T, s *shop) {
 	b.visit("/orders/")
 	b.expect("legacy", seen{By: "legacy", User: user, Cart: 1})
 }
+
+// logoutHolds: a logout in either system is one in both, and the cookies of before are worth nothing.
+func logoutHolds(t *testing.T, s *shop) {
+	s.everybodyToNew(t)
+	logoutOn(t, s, "new", s.kill)
+	logoutOn(t, s, "legacy", s.lift)
+}
+
+func logoutOn(t *testing.T, s *shop, system string, cross func(*testing.T)) {
+	t.Helper()
+	b, _ := s.shopper(t)
+	b.visit("/account/")
+	before := b.cookies()
+	b.press("form.logout button")
+	b.expect(system, seen{By: system})
+
+	nobody := func(where string) {
+		t.Helper()
+		b.visit("/orders/")
+		b.at("/accounts/login/?next=/orders/")
+		if page := b.seen(); page.User != "" || page.Cart != 0 {
+			t.Errorf("logged out on %s, %s she is %+v", system, where, page)
+		}
+	}
+	replay := func() {
+		t.Helper()
+		for _, c := range before {
+			b.setCookie(c.Name, c.Value)
+		}
+	}
+	nobody("there")
+	replay()
+	nobody("there, with the cookies of before")
+	cross(t)
+	nobody("in the other system")
+	replay()
+	nobody("in the other system, with the cookies of before")
+}

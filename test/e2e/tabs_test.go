@@ -1,6 +1,8 @@
 package e2e_test
 
 import (
+	"context"
+	"fmt"
 	"sync"
 	"testing"
 
@@ -20,42 +22,57 @@ func (s *shop) shopper(t *testing.T) (b *tab, user string) {
 	return b, user
 }
 
-// atOnce sends several tabs of one browser to addresses at the same moment.
-func atOnce(t *testing.T, to map[*tab]string) {
+// handover changes the system while the tabs of one browser navigate at the same time, each until it has
+// arrived. On every page on the way she is who she is.
+func handover(t *testing.T, change func(*testing.T), system string, want seen, to map[*tab]string) {
 	t.Helper()
 	var all sync.WaitGroup
 	for b, path := range to {
 		all.Go(func() {
-			if err := b.navigate(chromedp.Navigate(b.shop.URL + path)); err != nil {
+			if err := b.cross(path, system, want); err != nil {
 				t.Error(err)
 			}
 		})
 	}
+	change(t)
 	all.Wait()
 	for b := range to {
 		b.audit()
+		want.By = system
+		b.expect(system, want)
 	}
+}
+
+// cross navigates to one page until a system governs. It is for any goroutine.
+func (b *tab) cross(path, system string, want seen) error {
+	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	defer cancel()
+	for ctx.Err() == nil {
+		if err := b.navigate(chromedp.Navigate(b.shop.URL + path)); err != nil {
+			return err
+		}
+		got, err := chromedp.Run(ctx, chromedp.Evaluate[seen](pageState))
+		if err != nil {
+			return fmt.Errorf("%s: %w", b.name, err)
+		}
+		if got.User != want.User || got.Cart != want.Cart || got.By != b.governed() {
+			return fmt.Errorf("%s: on the way to %s, under %s, the page is %+v", b.name, system, b.epoch, got)
+		}
+		if b.governed() == system {
+			return nil
+		}
+	}
+	return fmt.Errorf("%s: never came to %s", b.name, system)
 }
 
 func tabsAtOnce(t *testing.T, s *shop) {
 	one, user := s.shopper(t)
-	two, three := one.another("second tab"), one.another("third tab")
-	s.everybodyToNew(t)
-	for round := range 4 {
-		system := "new"
-		if round%2 == 1 {
-			system = "legacy"
-			s.kill(t)
-		} else if round > 0 {
-			s.lift(t)
-		}
-		atOnce(t, map[*tab]string{one: "/", two: "/cart/", three: ramen})
-		for _, b := range []*tab{one, two, three} {
-			b.expect(system, seen{By: system, User: user, Cart: 1})
-		}
-		if t.Failed() {
-			t.Fatalf("in round %d", round)
-		}
+	tabs := map[*tab]string{one: "/", one.another("second tab"): "/cart/", one.another("third tab"): ramen}
+	want := seen{User: user, Cart: 1}
+	handover(t, s.everybodyToNew, "new", want, tabs)
+	for range 2 {
+		handover(t, s.kill, "legacy", want, tabs)
+		handover(t, s.lift, "new", want, tabs)
 	}
 }
 
