@@ -83,7 +83,7 @@ func BenchmarkHandler(b *testing.B) {
 		requests []string
 	}{
 		{caseBare, newBare(upstream, instant{}), customers},
-		{casePlain, newPlain(upstream, instant{}), customers},
+		{casePlain, s.plain, customers},
 		{caseEdge, s.edge, customers},
 		{caseLegacy, s.edge, remaining},
 		{caseFirst, s.edge, []string{jar{}.wire()}},

@@ -1,5 +1,5 @@
-// Command edge measures the edge with its session check against a plain proxy in the same process and
-// against a bare httputil.ReverseProxy, and what a million requests of guests leave behind.
+// Command edge measures the edge with its session check against the same edge as a plain proxy and against
+// a bare httputil.ReverseProxy, and what a million requests of guests leave behind.
 //
 // Load generator, upstream and the server under test are this program again, each in a process of its own
 // on the loopback interface. The cases are measured one after the other and that round after round, so

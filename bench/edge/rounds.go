@@ -13,7 +13,7 @@ import (
 // The cases, in the order in which they are measured.
 const (
 	caseBare   = "bare ReverseProxy"
-	casePlain  = "plain proxy"
+	casePlain  = "edge, as a plain proxy"
 	caseEdge   = "edge, customer on new"
 	caseLegacy = "edge, visitor on legacy"
 	caseFirst  = "edge, first visit"

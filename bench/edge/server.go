@@ -99,7 +99,7 @@ func (s *server) open(ask serverAsk) ([]served, error) {
 		requests []string
 	}{
 		{caseBare, newBare(upstream, newTransport()), customers},
-		{casePlain, newPlain(upstream, newTransport()), customers},
+		{casePlain, s.site.plain, customers},
 		{caseEdge, s.site.edge, customers},
 		{caseLegacy, s.site.edge, remaining},
 		{caseFirst, s.site.edge, []string{jar{}.wire()}},

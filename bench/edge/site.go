@@ -36,6 +36,7 @@ const (
 // store, signer, and a rollout under way.
 type site struct {
 	edge     *edge.Edge
+	plain    *edge.Edge // the same with plain routes: it proxies and looks at no session
 	sessions *session.Manager
 	store    *sqlstore.Store
 	database string
@@ -75,15 +76,19 @@ func openSite(dir string, upstream *url.URL, transport http.RoundTripper) (_ *si
 	if err != nil {
 		return nil, err
 	}
-	s.edge, err = edge.New(edgeConfig(upstream), edge.Deps{
+	deps := edge.Deps{
 		Sessions: s.sessions, Bridge: noBridge{}, Mapping: crosses, Contexts: contexts, Ring: ring,
 		Snapshot: s.snapshot.Load, Log: log,
 		Transport: func(edge.Upstream) http.RoundTripper { return transport },
-	})
+	}
+	if s.edge, err = edge.New(edgeConfig(upstream, false), deps); err != nil {
+		return nil, err
+	}
+	s.plain, err = edge.New(edgeConfig(upstream, true), deps)
 	return s, err
 }
 
-func edgeConfig(upstream *url.URL) edge.Config {
+func edgeConfig(upstream *url.URL, plain bool) edge.Config {
 	return edge.Config{
 		Public: &url.URL{Scheme: "http", Host: host},
 		Upstreams: []edge.Upstream{
@@ -95,7 +100,7 @@ func edgeConfig(upstream *url.URL) edge.Config {
 			{Path: "/api/", Legacy: "legacy", New: "new", API: true},
 			{Path: "/accounts/", Legacy: "legacy", New: "legacy", NoHandover: true},
 			{Path: "/shops/{id}/menu", Legacy: "legacy", New: "new", Step: 1},
-			{Path: "/", Legacy: "legacy", New: "new"},
+			{Path: "/", Legacy: "legacy", New: "new", Plain: plain},
 		},
 		Legacy: edge.Legacy{Upstream: "legacy", Cookie: edge.LegacyCookie{Name: legacyCookie}},
 	}
@@ -139,8 +144,10 @@ func (s *site) startRollout(ctx context.Context) error {
 }
 
 func (s *site) close() error {
-	if s.edge != nil {
-		s.edge.Close()
+	for _, e := range []*edge.Edge{s.edge, s.plain} {
+		if e != nil {
+			e.Close()
+		}
 	}
 	if s.sessions != nil {
 		s.sessions.Stop(context.Background())

@@ -130,6 +130,14 @@ func (r *round) callers(n int, each time.Duration) {
 	r.allocs = after.Mallocs - before.Mallocs
 }
 
+// note keeps the first error of a round.
+func (r *round) note(err error) {
+	if err != nil {
+		failed := err // a copy, or every success would cost an allocation
+		r.failed.CompareAndSwap(nil, &failed)
+	}
+}
+
 // clocked is how many operations share one look at the clock at most: beside an operation of a microsecond
 // the clock itself would be seen.
 const clocked = 16
@@ -140,18 +148,14 @@ func (r *round) call(at int, until time.Time) {
 	made := 0
 	for ; r.failed.Load() == nil; made++ {
 		if made%clocked != 0 && made > clocked {
-			if err := r.op(at + made); err != nil {
-				r.failed.Store(&err)
-			}
+			r.note(r.op(at + made))
 			continue
 		}
 		start := time.Now()
 		if start.After(until) {
 			break
 		}
-		if err := r.op(at + made); err != nil {
-			r.failed.Store(&err)
-		}
+		r.note(r.op(at + made))
 		took.Record(time.Since(start))
 	}
 	r.made.Add(int64(made))
