@@ -25,12 +25,15 @@ type Deps struct {
 	Contexts Contexts
 	Ring     *keyring.Ring
 	// Facts are what cohorts need to know of a subject. Nil: nobody is an employee.
-	Facts    func(subject string) Facts
-	Observer Observer     // nil: nobody looks
-	Client   http.Handler // serves the browser client at /_crossfade/client.js; nil: 404
-	Clock    func() time.Time
-	Rand     io.Reader
-	Log      *slog.Logger
+	Facts func(subject string) Facts
+	// ClaimMagic ties a magic cookie to the visitor that uses it first; an error means that it is another's,
+	// or that nobody can say. Nil: the cookie itself is the only record.
+	ClaimMagic func(ctx context.Context, id rollout.MagicID, visitor [16]byte) error
+	Observer   Observer     // nil: nobody looks
+	Client     http.Handler // serves the browser client at /_crossfade/client.js; nil: 404
+	Clock      func() time.Time
+	Rand       io.Reader
+	Log        *slog.Logger
 	// Transport overrides how an upstream is reached, for tests and benchmarks. Nil, or answering nil: the
 	// edge's own way.
 	Transport func(Upstream) http.RoundTripper
@@ -51,6 +54,8 @@ type Sessions interface {
 	ByLineage(ctx context.Context, l session.Lineage) (*session.Session, error)
 	End(ctx context.Context, in session.End) (session.Ended, error)
 	CurrentMark() session.Mark
+	MarkAgainst(subject string) session.Mark
+	Ready(ctx context.Context) error
 	Denied(l session.Lineage) bool
 }
 

@@ -78,6 +78,9 @@ type exchangeDone struct {
 // new one would leave the visitor with neither.
 func (e *Edge) exchange(ctx context.Context, o exchangeOrder) exchangeDone {
 	before, err := storeCall(e, ctx, o.killed, func(ctx context.Context) (session.Succession, error) {
+		if err := e.deps.Sessions.Ready(ctx); err != nil { // past the caches, which outlive the store
+			return session.Succession{}, err
+		}
 		return e.deps.Sessions.Succession(ctx, o.key)
 	})
 	switch {

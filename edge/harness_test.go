@@ -184,8 +184,9 @@ func (l liveManager) End(ctx context.Context, in session.End) (session.Ended, er
 func (l liveManager) MarkAgainst(subject string) session.Mark {
 	return l.s.sessions.MarkAgainst(subject)
 }
-func (l liveManager) CurrentMark() session.Mark      { return l.s.sessions.CurrentMark() }
-func (l liveManager) Denied(l2 session.Lineage) bool { return l.s.sessions.Denied(l2) }
+func (l liveManager) Ready(ctx context.Context) error { return l.s.sessions.Ready(ctx) }
+func (l liveManager) CurrentMark() session.Mark       { return l.s.sessions.CurrentMark() }
+func (l liveManager) Denied(l2 session.Lineage) bool  { return l.s.sessions.Denied(l2) }
 
 // restartSessions throws the session plane's memory away, as a new process does.
 func (s *site) restartSessions() {

@@ -106,6 +106,9 @@ func (e *Edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (p *passage) judge(ctx context.Context, entry bool) {
 	p.e.begin(ctx, p, entry)
 	p.resolve(ctx)
+	if p.bindMagic(ctx) {
+		p.govern()
+	}
 	p.cross(ctx)
 	p.settle()
 	p.describe()

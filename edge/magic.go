@@ -1,6 +1,7 @@
 package edge
 
 import (
+	"context"
 	"errors"
 
 	"crossfade.dev/crossfade/edge/handover"
@@ -30,16 +31,28 @@ func (p *passage) readMagic() {
 		}
 		p.magic = m
 	}
-	// Bound at an entry only: there the visitor cookie that it is bound to is written as well.
-	if p.magic.ID.IsZero() || p.magic.Bound || !p.e.sealsCookies(p.req, p.from) {
-		return
+	if fresh := !p.magic.ID.IsZero() && !p.magic.Bound; fresh && (!p.entry || !p.e.sealsCookies(p.req, p.from)) {
+		p.magic = rollout.Magic{} // not used yet: it is bound at an entry, where the visitor cookie is written too
 	}
-	if !p.entry {
-		p.magic = rollout.Magic{} // not used yet
-		return
+}
+
+// bindMagic ties a fresh magic cookie to this visitor, whose id is certain by now. It reports whether the
+// cookie turned out to be another's.
+func (p *passage) bindMagic(ctx context.Context) (lost bool) {
+	if p.magic.ID.IsZero() || p.magic.Bound {
+		return false
+	}
+	if claim := p.e.deps.ClaimMagic; claim != nil {
+		if err := claim(ctx, p.magic.ID, p.visitor.ID); err != nil {
+			p.e.obs.Magic(MagicUse{ID: p.magic.ID, Visitor: p.visitor.ID, Refused: "claimed"})
+			p.e.deps.Log.Warn("a magic cookie could not be claimed", "request", p.id, "magic", p.magic.ID.String(), "error", err)
+			p.magic = rollout.Magic{}
+			return true
+		}
 	}
 	p.out.magic, p.out.magicValue = handover.Set, rollout.BindMagic(p.e.deps.Ring, p.magic, p.visitor.ID)
 	p.e.obs.Magic(MagicUse{ID: p.magic.ID, Visitor: p.visitor.ID, Bound: true})
+	return false
 }
 
 func refusedMagic(err error) string {

@@ -38,11 +38,12 @@ func (t *trip) respond(res *http.Response) error {
 
 // answered is the way back: what the upstream says about sessions is taken over, the cookies are written.
 func (p *passage) answered(ctx context.Context, h http.Header, status int, handedOff, end string) {
-	accepted := end == "" && handedOff != "" && p.accept(handedOff)
-	upstreamSets := p.judgeCookies(ctx, h, end != "" || accepted)
 	if end != "" {
 		p.ended()
 	}
+	// A logout and then a login, or data for a guest, in one request: the end goes first.
+	accepted := handedOff != "" && p.accept(handedOff, end != "")
+	upstreamSets := p.judgeCookies(ctx, h, end != "" || accepted)
 	p.reach(status)
 	wrote := p.write(h, upstreamSets)
 	p.stamp(h, wrote)
@@ -71,10 +72,12 @@ func (p *passage) stamp(h http.Header, wrote bool) {
 	h["Crossfade-Request"] = []string{p.id}
 }
 
-// accept takes over a session change that a trusted upstream reports.
-func (p *passage) accept(text string) bool {
+// accept takes over a session change that a trusted upstream reports: of the session that the context
+// named, or after an end a new one that follows none.
+func (p *passage) accept(text string, afterEnd bool) bool {
 	h, err := handoff.Open(p.e.deps.Ring, text, p.now)
-	if err != nil || contextjwt.ID(h.From) != p.claims.Session || p.verdict.plan.System != rollout.New || p.verdict.reader {
+	follows := contextjwt.ID(h.From) == p.claims.Session || afterEnd && h.From.IsZero()
+	if err != nil || !follows || p.verdict.plan.System != rollout.New || p.verdict.reader {
 		p.count(CountBadHandoff)
 		p.e.deps.Log.Warn("a handoff was not honoured", "request", p.id, "error", err)
 		return false

@@ -98,13 +98,6 @@ func (t *ticket) beside(token string) bool {
 	return subtle.ConstantTimeCompare(hash[:], t.Token[:]) == 1
 }
 
-// SubjectMarks is what a session plane may offer besides [Sessions]: the mark that a credential of this
-// subject must not be older than. Without it every new mark, one user's "log out everywhere" included,
-// counts against all tickets, and their bearers depend on the store again until the next entry.
-type SubjectMarks interface {
-	MarkAgainst(subject string) session.Mark
-}
-
 // honoured reports whether a ticket may be used now: beside its token, in time, of no lineage that is
 // denied, and not older than a mark.
 func (e *Edge) honoured(t *ticket, token string, now time.Time) bool {
@@ -115,12 +108,6 @@ func (e *Edge) honoured(t *ticket, token string, now time.Time) bool {
 		e.obs.Counted(CountDenied, 0)
 		return false
 	}
-	return t.Born >= e.markAgainst(t.Subject)
-}
-
-func (e *Edge) markAgainst(subject string) session.Mark {
-	if m, ok := e.deps.Sessions.(SubjectMarks); ok && subject != "" {
-		return m.MarkAgainst(subject)
-	}
-	return e.deps.Sessions.CurrentMark()
+	// Its own subject's marks, not the newest of all: somebody else's logout everywhere is not hers.
+	return t.Born >= e.deps.Sessions.MarkAgainst(t.Subject)
 }

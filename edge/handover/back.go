@@ -105,7 +105,7 @@ func restore(v Visit) Plan {
 		return Plan{System: rollout.Legacy, As: Nobody, Token: Drop, Legacy: dropIf(v), EndLineage: true, Reason: ReasonRefused}
 	}
 	switch {
-	case v.Ticket:
+	case v.Ticket && (v.Killed || v.Token == TokenMoved):
 		return ticket(ReasonTicket)
 	case v.Killed && v.Legacy == LegacyPresent:
 		// No way to tell whose the legacy cookie is; two cookies may not stay, and legacy must serve.
@@ -114,7 +114,8 @@ func restore(v Visit) Plan {
 		// The token stays, so that the next request can try again.
 		return Plan{System: rollout.Legacy, As: Nobody, Reason: ReasonBridgeDown}
 	}
-	// No kill: the session stays where it is until the next entry. A moved one has left already; its
+	// No kill, so no hurry: the session stays where it is, with all its data, until the next entry; the
+	// counterpart of the ticket would be older. A moved one has left already; its
 	// token is kept, so that the next request can ask for its key again.
 	pl := newAsIs(v)
 	if v.Token == TokenMoved {

@@ -60,6 +60,9 @@ func (a *App) addEdge(g *generation) error {
 		Contexts: a.signer,
 		Ring:     a.ring,
 		Facts:    staff(g.cfg),
+		ClaimMagic: func(ctx context.Context, id rollout.MagicID, visitor [16]byte) error {
+			return a.control.ClaimMagic(ctx, id, visitor)
+		},
 		Observer: observer{metrics: a.telemetry.Metrics, log: a.log, scheme: cfg.Public.Scheme, requests: g.cfg.Log.Requests},
 		Client:   browser.Handler(),
 		Clock:    a.opts.Clock,
