@@ -23,10 +23,11 @@ func main() {
 	visitors := flag.Int("visitors", 200, "how many people browse at the same time")
 	pace := flag.Duration("pace", 2*time.Second, "how long a person thinks between two pages, on average")
 	scale := flag.Float64("scale", 1, "stretch or shorten every phase")
+	dir := flag.String("dir", "", "keep data and logs in this folder (default: a temporary one)")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	well, err := story(ctx, *visitors, *pace, *scale)
+	well, err := story(ctx, *visitors, *pace, *scale, *dir)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "story:", err)
 	}
@@ -35,15 +36,15 @@ func main() {
 	}
 }
 
-func story(ctx context.Context, visitors int, pace time.Duration, scale float64) (bool, error) {
+func story(ctx context.Context, visitors int, pace time.Duration, scale float64, dir string) (bool, error) {
 	root, err := os.Getwd()
 	if err != nil {
 		return false, err
 	}
 	s, err := stack.Start(ctx, stack.Options{
 		Root: root, Python: cmp.Or(os.Getenv("CROSSFADE_PYTHON"), filepath.Join(root, ".build/venv/bin/python")),
-		Customers: visitors,
-		Progress:  func(line string) { fmt.Println("·", line) },
+		Dir: dir, Customers: visitors,
+		Progress: func(line string) { fmt.Println("·", line) },
 	})
 	if err != nil {
 		return false, err
