@@ -31,9 +31,15 @@ func formBeforeKill(t *testing.T, s *shop) {
 	checkout.visit("/checkout/")
 	profile.visit("/account/")
 
+	// A guest whose CSRF cookie the storefront made: Django has not seen her yet.
+	guest := b.private()
+	guest.visit(ramen)
+
 	// Nobody has navigated since the kill: the form itself is what brings her back.
 	s.kill(t)
 	sendForms(t, "legacy", user, dish, address, checkout, profile)
+	guest.press(".item form.add button")
+	guest.expect("legacy", seen{By: "legacy", Cart: 1})
 }
 
 // sendForms sends what was opened before the handover: two forms that both systems serve, and three that

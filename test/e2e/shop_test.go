@@ -172,6 +172,9 @@ func (s *shop) governs(t *testing.T) string {
 	if _, err := io.Copy(io.Discard, res.Body); err != nil {
 		t.Fatal(err)
 	}
+	if res.StatusCode != http.StatusOK {
+		t.Fatalf("a new visitor gets status %d: is every process of the shop alive?", res.StatusCode)
+	}
 	return governed(res.Header.Get("Crossfade-Epoch"))
 }
 

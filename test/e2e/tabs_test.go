@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"testing"
@@ -111,24 +112,33 @@ func backButton(t *testing.T, s *shop) {
 }
 
 // back is the back button. A page that the browser kept wakes up without a load event, so what is waited
-// for is the place in the history.
+// for is the place in the history. Between two pages the tab may have nobody to answer.
 func (b *tab) back() {
 	b.t.Helper()
-	before := b.place()
-	b.do(chromedp.Evaluate[chromedp.Void](`history.back()`))
-	eventually(b.t, "one page back", func() bool {
-		return b.place() == before-1 && evaluate[bool](b, `document.readyState === "complete"`)
-	})
-}
-
-// place is the index of the page in the tab's history.
-func (b *tab) place() int64 {
-	b.t.Helper()
-	history, err := chromedp.Run(b.ctx, chromedp.NavigationEntries())
+	before, err := b.place()
 	if err != nil {
 		b.t.Fatalf("%s: %v", b.name, err)
 	}
-	return history.CurrentIndex
+	b.do(chromedp.Evaluate[chromedp.Void](`history.back()`))
+	eventually(b.t, "one page back", func() bool {
+		place, err := b.place()
+		return err == nil && place == before-1
+	})
+}
+
+// place is the index of the page in the tab's history, once the page is complete.
+func (b *tab) place() (int64, error) {
+	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	defer cancel()
+	complete, err := chromedp.Run(ctx, chromedp.Evaluate[bool](`document.readyState === "complete"`))
+	if err == nil && !complete {
+		err = errors.New("the page is not complete")
+	}
+	if err != nil {
+		return 0, err
+	}
+	history, err := chromedp.Run(ctx, chromedp.NavigationEntries())
+	return history.CurrentIndex, err
 }
 
 func privateWindow(t *testing.T, s *shop) {
