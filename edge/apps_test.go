@@ -46,7 +46,6 @@ type django struct {
 	loseAnswer bool // calls are carried out, their answers are lost
 	changed    bool // the user's password changed: a restore is refused for good
 	calls      []string
-	bare       bool                // no client package: it sets its own cookies whatever the context says
 	during     func(method string) // runs inside bridge calls
 }
 

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"crossfade.dev/crossfade/edge"
 	"crossfade.dev/crossfade/rollout"
@@ -73,11 +74,11 @@ func FuzzCookies(f *testing.F) {
 		seen := 0
 		for pair := range strings.SplitSeq(rebuilt, ";") { // as Django reads it
 			name, value, _ := strings.Cut(pair, "=")
-			name = strings.Trim(name, " \t\n\v\f\r\x1c\x1d\x1e\x1f\x85\xa0")
+			name = strings.TrimFunc(name, pythonSpace)
 			switch {
 			case name == "sessionid" && strings.TrimSpace(value) == "JUDGED":
 				seen++
-			case name == "sessionid" || strings.HasSuffix(name, "cf_session") && strings.Trim(name, "_-HhostSecure") == "cf_session":
+			case name == "sessionid" || name == "cf_session" || name == "__Host-cf_session" || name == "__Secure-cf_session":
 				t.Fatalf("%q passes %q", rebuilt, pair)
 			}
 		}
@@ -243,4 +244,9 @@ func FuzzTicket(f *testing.F) {
 			t.Fatalf("%q comes back as %q, %q", text, key, subject)
 		}
 	})
+}
+
+// pythonSpace is what Python's str.strip removes of a header that was decoded as latin-1.
+func pythonSpace(r rune) bool {
+	return strings.ContainsRune(" \t\n\v\f\r\x1c\x1d\x1e\x1f", r) || r == 0x85 || r == 0xa0 || r == utf8.RuneError
 }

@@ -38,7 +38,6 @@ type trip struct {
 	upstream *upstream
 	status   int
 	context  string // signed
-	cookie   string // for the upstream
 	peer     forwarded
 	proxy    httputil.ReverseProxy
 	lines    [8]string // backing of one-line headers, which saves an allocation each

@@ -75,5 +75,3 @@ func (g *guarded[K, V]) swap(k K, same func(old V) bool, v V) {
 		g.c.Set(k, v)
 	}
 }
-
-func (g *guarded[K, V]) close() { g.c.StopAllGoroutines() }
