@@ -52,10 +52,10 @@ story: setup-python build ## play a whole migration with 200 visitors, no hands;
 	CROSSFADE_PYTHON=$(CURDIR)/$(PYTHON52) go run ./examples/shop/story
 
 .PHONY: bench
-bench: build ## measure the edge and the session plane against their peers, in one run
+bench: ## measure the edge and the session plane, about four minutes; docs/performance.md says how to read it
 	$(MAKE) --no-print-directory -s require FILE=bench/edge
-	go run ./bench/edge
-	go test -run '^$$' -bench . -benchmem ./session/...
+	go run ./bench/edge -dir $(BUILD)
+	go run ./bench/session -dir $(BUILD)
 
 ##@ set up and build
 

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"crossfade.dev/crossfade/bench/measure"
 )
@@ -22,12 +23,17 @@ type guestsJob struct {
 	Dir      string
 }
 
-// quarters is how often memory is looked at on the way.
-const quarters = 4
+const (
+	// quarters is how often memory is looked at on the way.
+	quarters = 4
+	// patience bounds a quarter on a machine that has no time; what was sent until then is what counts.
+	patience = 45 * time.Second
+)
 
 // guestsSay is what was found: memory before, and after each quarter of the requests; and what the guests
 // left in the store.
 type guestsSay struct {
+	Sent     [1 + quarters]int
 	Heap     [1 + quarters]uint64 // after a collection
 	Resident [1 + quarters]int64
 	Rows     int
@@ -46,9 +52,11 @@ func countGuests(job guestsJob) (out guestsSay, err error) {
 	look := func(at int) { out.Heap[at], out.Resident[at] = measure.Heap(), measure.Resident() }
 	look(0)
 	for q := range quarters {
-		if err = s.guests(job.Requests / quarters / 2); err != nil {
+		var visitors int
+		if visitors, err = s.guests(job.Requests / quarters / pagesEach); err != nil {
 			break
 		}
+		out.Sent[q+1] = out.Sent[q] + pagesEach*visitors
 		look(q + 1)
 	}
 	if err = errors.Join(err, s.close()); err != nil {
@@ -58,31 +66,35 @@ func countGuests(job guestsJob) (out guestsSay, err error) {
 	return out, err
 }
 
-// guests sends n visitors, two pages each, from as many goroutines as there are processors.
-func (s *site) guests(n int) error {
-	var left atomic.Int64
-	left.Store(int64(n))
+// pagesEach is how often each guest comes: for the first time, and with the cookies that this gave.
+const pagesEach = 2
+
+// guests sends n visitors, from as many goroutines as there are processors, and answers how many came.
+func (s *site) guests(n int) (came int, err error) {
+	until := time.Now().Add(patience)
+	var begun, done atomic.Int64
 	var failed atomic.Pointer[error]
 	var wait sync.WaitGroup
 	for range runtime.GOMAXPROCS(0) {
 		wait.Go(func() {
-			for left.Add(-1) >= 0 && failed.Load() == nil {
+			for begun.Add(1) <= int64(n) && failed.Load() == nil && time.Now().Before(until) {
 				if err := s.guest(); err != nil {
 					failed.Store(&err)
 				}
+				done.Add(1)
 			}
 		})
 	}
 	wait.Wait()
-	if err := failed.Load(); err != nil {
-		return *err
+	if failed := failed.Load(); failed != nil {
+		err = *failed
 	}
-	return nil
+	return int(done.Load()), err
 }
 
 func (s *site) guest() error {
 	j := jar{}
-	for range 2 {
+	for range pagesEach {
 		w := &discard{header: http.Header{}}
 		s.edge.ServeHTTP(w, j.light())
 		if w.status != http.StatusOK {

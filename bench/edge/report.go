@@ -69,16 +69,16 @@ func (o options) memory(dir string) (err error) {
 	if err != nil {
 		return err
 	}
-	found.report(os.Stdout, o.guests)
+	found.report(os.Stdout)
 	return nil
 }
 
-func (g guestsSay) report(w io.Writer, requests int) {
+func (g guestsSay) report(w io.Writer) {
 	fmt.Fprintln(w, "memory: pages of guests, two each, through an edge in one process")
 	fmt.Fprintln(w)
 	t := measure.Table{Head: []string{"after requests", "heap in use", "resident"}}
 	for i := range g.Heap {
-		t.Row(measure.Number(float64(requests*i/quarters)), measure.Mebibytes(float64(g.Heap[i])), measure.Mebibytes(float64(g.Resident[i])))
+		t.Row(measure.Number(float64(g.Sent[i])), measure.Mebibytes(float64(g.Heap[i])), measure.Mebibytes(float64(g.Resident[i])))
 	}
 	t.Write(w)
 	growth := float64(g.Heap[quarters])/float64(g.Heap[2]) - 1
