@@ -79,6 +79,20 @@ func (p *passage) authenticated(ctx context.Context, up *upstream) bool {
 	return err == nil && view.Found && !view.Ended && view.Kind == session.Authenticated
 }
 
+// loggedIn is authenticated for the page's eyes alone: while the bridge does not answer, whoever was
+// logged in at the last entry still is.
+func (p *passage) loggedIn(ctx context.Context) bool {
+	v := &p.verdict
+	if v.known || v.key == "" {
+		return v.loggedIn
+	}
+	view, err := p.e.inspect(ctx, v.key)
+	if err != nil {
+		return p.visitor.LoggedIn
+	}
+	return view.Found && !view.Ended && view.Kind == session.Authenticated
+}
+
 func (p *passage) mustLogIn() *denial {
 	d := &denial{
 		status: http.StatusUnauthorized, code: "login_required", title: "Please log in",

@@ -59,7 +59,7 @@ func (t *trip) greet() greeting {
 		}
 	case v.key != "":
 		g.Kind = session.Guest.String()
-		if t.authenticated(t.r.Context(), &upstream{}) {
+		if t.loggedIn(t.r.Context()) {
 			g.Kind = session.Authenticated.String()
 		}
 		if !v.expires.IsZero() {

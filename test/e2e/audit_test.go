@@ -130,7 +130,7 @@ func (b *tab) auditHandshake(cookies []*network.Cookie) {
 		b.t.Fatalf("%s: handshake: status %d, Cache-Control %q, %s", b.name, answer.Status, answer.Cache, answer.Text)
 	}
 	page := b.seen()
-	if shake.System != b.governed() || shake.Epoch != b.epoch || !b.blind && (shake.Kind == "authenticated") != (page.User != "") {
+	if shake.System != b.governed() || shake.Epoch != b.epoch || (shake.Kind == "authenticated") != (page.User != "") {
 		b.t.Errorf("%s: %s for %q under %s, and the handshake says %s", b.name, b.path(), page.User, b.epoch, answer.Text)
 	}
 	for _, c := range cookies {

@@ -25,7 +25,6 @@ type tab struct {
 	ctx   context.Context
 	name  string
 	epoch string // as the last page had it
-	blind bool   // the bridge is down: the handshake cannot ask the monolith who somebody is
 }
 
 // seen is what a page says about itself and its visitor.

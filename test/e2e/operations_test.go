@@ -130,7 +130,6 @@ func bridgeDown(t *testing.T, s *shop) {
 
 	s.Bridge.Cut()
 	defer s.Bridge.Mend()
-	b.blind = true
 	s.kill(t)
 	for range 2 { // with the ticket, and then with the legacy cookie that it gave her
 		b.visit("/orders/")
@@ -138,7 +137,6 @@ func bridgeDown(t *testing.T, s *shop) {
 		b.expect("legacy", seen{By: "legacy", User: user, Cart: 1})
 	}
 	s.Bridge.Mend()
-	b.blind = false
 	s.lift(t)
 	eventually(t, "she is moved again", func() bool {
 		b.visit("/")

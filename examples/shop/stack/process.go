@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"runtime"
 	"strings"
 	"syscall"
 	"time"
@@ -44,16 +45,24 @@ func (p *Process) start(ctx context.Context) error {
 	cmd := exec.Command(p.command.path, p.command.args...)
 	cmd.Dir, cmd.Env = p.command.dir, append(os.Environ(), p.command.env...)
 	cmd.Stdout, cmd.Stderr = log, log
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // a signal reaches its workers too
-	if err := cmd.Start(); err != nil {
-		return fmt.Errorf("start %s: %w", p.command.name, err)
-	}
-	exited := make(chan struct{})
-	p.cmd, p.exited = cmd, exited
+	cmd.SysProcAttr = attributes()
+	// On Linux the child dies with the thread that made it, so one is kept for it until it is gone: nothing
+	// outlives a demo or a test that was killed.
+	started, exited := make(chan error), make(chan struct{})
 	go func() {
-		cmd.Wait()
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err := cmd.Start()
+		started <- err
+		if err == nil {
+			cmd.Wait()
+		}
 		close(exited)
 	}()
+	if err := <-started; err != nil {
+		return fmt.Errorf("start %s: %w", p.command.name, err)
+	}
+	p.cmd, p.exited = cmd, exited
 	return p.await(ctx)
 }
 
