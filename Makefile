@@ -14,6 +14,9 @@ PYTHON42 := $(BUILD)/venv42/bin/python
 # The tools that tools/pinned/go.mod pins: buf, staticcheck and the code generators.
 TOOL := go tool -modfile=tools/pinned/go.mod
 
+# Where "make demo" listens.
+PORT ?= 8080
+
 # How long "make fuzz" spends on each target, and which ("make fuzz FUZZ=Token FUZZTIME=5m").
 FUZZTIME ?= 20s
 FUZZ ?= .
@@ -42,18 +45,17 @@ help: ## list the targets
 ##@ see it work
 
 .PHONY: demo
-demo: setup-python build ## start the example shop behind Crossfade and print its address
-	$(MAKE) --no-print-directory -s require FILE=examples/shop/demo
-	CROSSFADE_PYTHON=$(CURDIR)/$(PYTHON52) go run ./examples/shop/demo
+demo: setup-python build ## start the example shop behind Crossfade and print its address (PORT=8080)
+	@go build -o $(BUILD)/demo ./examples/shop/demo
+	@CROSSFADE_PYTHON=$(CURDIR)/$(PYTHON52) $(BUILD)/demo -port $(PORT)
 
 .PHONY: story
 story: setup-python build ## play a whole migration with 200 visitors, no hands; ends with a line of zeros
-	$(MAKE) --no-print-directory -s require FILE=examples/shop/story
-	CROSSFADE_PYTHON=$(CURDIR)/$(PYTHON52) go run ./examples/shop/story
+	@go build -o $(BUILD)/story ./examples/shop/story
+	@CROSSFADE_PYTHON=$(CURDIR)/$(PYTHON52) $(BUILD)/story
 
 .PHONY: bench
 bench: ## measure the edge and the session plane, about four minutes; docs/performance.md says how to read it
-	$(MAKE) --no-print-directory -s require FILE=bench/edge
 	go run ./bench/edge -dir $(BUILD)
 	go run ./bench/session -dir $(BUILD)
 
@@ -162,7 +164,3 @@ check: lint format-check generate-check breaking ## lint, format, generate and d
 .PHONY: ci
 ci: ## what runs before a change lands: .ci/run
 	@.ci/run
-
-.PHONY: require
-require:
-	@[ -e '$(FILE)' ] || { echo 'this checkout has no $(FILE): is it complete? try: git status' >&2; exit 1; }

@@ -2,8 +2,6 @@ package sqlstore_test
 
 import (
 	"context"
-	"io"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -18,7 +16,7 @@ import (
 func TestStore_Close_files(t *testing.T) {
 	dir := t.TempDir()
 	for i := range 20 {
-		s, err := sqlstore.Open(t.Context(), sqlstore.Config{Path: filepath.Join(dir, "session.db")}, slog.New(slog.NewTextHandler(io.Discard, nil)))
+		s, err := sqlstore.Open(t.Context(), sqlstore.Config{Path: filepath.Join(dir, "session.db")}, quiet)
 		if err != nil {
 			t.Fatal(err)
 		}

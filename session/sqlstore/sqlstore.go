@@ -84,6 +84,9 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (_ *Store, err erro
 	if err := migrate(ctx, s.writing); err != nil {
 		return nil, s.trouble(err, "bring up to date")
 	}
+	if _, err := s.writing.ExecContext(ctx, liftMarks); err != nil {
+		return nil, s.trouble(err, "open")
+	}
 	if s.reading, err = open(cfg.Path, readPragmas, cfg.Readers); err != nil {
 		return nil, s.trouble(err, "open")
 	}
@@ -95,6 +98,11 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (_ *Store, err erro
 	}
 	return s, nil
 }
+
+// liftMarks starts the revocation sequence no lower than the time. Legacy systems remember marks too: with
+// a new database, or one from a backup, a sequence that began again lower would make every later login
+// older than the marks of before, and each way back would end it. Lifting it ends nothing here.
+const liftMarks = `UPDATE counters SET value = max(value, unixepoch()) WHERE name = 'mark'`
 
 // Close answers what is waiting to be written, and gives the database free. Closing twice is closing once.
 func (s *Store) Close() error {
