@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"strings"
 	"time"
 
 	"crossfade.dev/crossfade/edge/handover"
@@ -91,6 +92,7 @@ func outcomeName(o handover.Outcome) string {
 func (c *crossing) look(ctx context.Context) handover.Look {
 	view, err := c.p.e.inspect(ctx, c.key)
 	if err != nil {
+		c.p.e.bridgeTrouble(c.p.id, err)
 		return handover.LookUnreachable
 	}
 	c.view = &view
@@ -319,6 +321,23 @@ func (e *Edge) resolve(ctx context.Context, token string, killed bool) session.R
 		e.breaker.report(r.Worth != session.WorthUnknown && !r.Stale, e.deps.Clock())
 	}
 	return r
+}
+
+// bridgeTrouble says that the bridge does not answer, not more often than every ten seconds: without it a
+// wrong secret shows in nothing but visitors who never move.
+func (e *Edge) bridgeTrouble(request string, err error) {
+	now, last := e.deps.Clock().Unix(), e.troubled.Load()
+	if now-last < 10 && last != 0 || !e.troubled.CompareAndSwap(last, now) {
+		return
+	}
+	_, hint := fault.Public(err)
+	e.deps.Log.Warn("the bridge does not answer: visitors stay where they are", "request", request, "error", firstLine(err), "hint", hint)
+}
+
+// firstLine keeps a debug page that came with an error out of the log.
+func firstLine(err error) string {
+	line, _, _ := strings.Cut(err.Error(), "\n")
+	return line
 }
 
 // inspect is [legacy.Bridge.Inspect] within the bridge's deadline.

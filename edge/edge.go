@@ -45,6 +45,8 @@ type Edge struct {
 	buffers   buffers
 	errorLog  *log.Logger
 
+	troubled atomic.Int64 // Unix seconds: when it was last said that the bridge does not answer
+
 	idSeed  uint64
 	idCount atomic.Uint64
 }

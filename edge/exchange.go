@@ -94,7 +94,7 @@ func (e *Edge) exchange(ctx context.Context, o exchangeOrder) exchangeDone {
 	answer, err := e.bridgeExchange(ctx, o)
 	switch {
 	case err != nil:
-		e.deps.Log.Warn("exchange: the bridge did not answer", "request", o.request, "error", err)
+		e.deps.Log.Warn("exchange: the bridge did not answer", "request", o.request, "error", firstLine(err))
 		return exchangeDone{outcome: handover.Unreachable}
 	case answer.Ended:
 		return exchangeDone{outcome: handover.Refused, lineage: answer.Lineage, end: "legacy session ended", legacyDone: true}

@@ -100,7 +100,7 @@ func (e *Edge) restore(ctx context.Context, o restoreOrder) restoreDone {
 	answer, err := e.bridgeRestore(ctx, claim, legacy.WayBack, claim.Key, legacy.Operation(claim.Operation), claim.Attributes)
 	switch {
 	case err != nil:
-		e.deps.Log.Warn("restore: the bridge did not answer", "request", o.request, "session", o.id.String(), "error", err)
+		e.deps.Log.Warn("restore: the bridge did not answer", "request", o.request, "session", o.id.String(), "error", firstLine(err))
 		if certainlyNot(err) {
 			e.release(ctx, claim)
 		}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 from . import bridge, context
 from .counts import Counts
 from .keys import KeySet
@@ -19,4 +21,8 @@ class Crossfade:
         self.transport = Transport(settings.api, settings.api_secret(), settings.timeout)
         self.sessions = SessionClient(self.transport)
         self.contexts = context.Verifier(settings.name, KeySet(self.transport), leeway=settings.leeway)
-        self.bridge = bridge.Verifier(settings.bridge_secrets())
+
+    @cached_property
+    def bridge(self) -> bridge.Verifier:
+        """For a legacy application. A new service has no bridge, and no secret for one."""
+        return bridge.Verifier(self.settings.bridge_secrets())

@@ -100,7 +100,9 @@ class Transport:
             self._drop()
             reason = "took too long" if isinstance(error, TimeoutError) else f"cannot be reached: {error}"
             raise Unavailable(
-                f"Crossfade {reason}", code="network", hint="check with: manage.py crossfade_check"
+                f"Crossfade {reason}",
+                code="network",
+                hint='is "crossfade serve" running, and is API the address of its internal.listen?',
             ) from error
         finally:
             self._breaker.leave(ok)

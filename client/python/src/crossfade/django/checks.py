@@ -107,7 +107,8 @@ def check_deployment(**_: Any) -> list[CheckMessage]:
             )
         )
     exempt = [re.compile(pattern) for pattern in settings.SECURE_REDIRECT_EXEMPT]
-    if settings.SECURE_SSL_REDIRECT and not any(p.search(BRIDGE[1:]) for p in exempt):
+    told = settings.SECURE_PROXY_SSL_HEADER  # the bridge's calls say which scheme the visitor used
+    if settings.SECURE_SSL_REDIRECT and not told and not any(p.search(BRIDGE[1:]) for p in exempt):
         found.append(
             Warning(
                 "SECURE_SSL_REDIRECT sends Crossfade's bridge calls away, if they come by http.",
