@@ -110,6 +110,15 @@ func (p *Process) Stop(limit time.Duration) {
 	}
 }
 
+func (p *Process) exitedByNow() bool {
+	select {
+	case <-p.exited:
+		return true
+	default:
+		return false
+	}
+}
+
 func (p *Process) signal(s syscall.Signal) {
 	select {
 	case <-p.exited:

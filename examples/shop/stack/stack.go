@@ -242,6 +242,19 @@ func (s *Stack) Command(ctx context.Context, args ...string) (string, error) {
 	return string(out), nil
 }
 
+// Keep leaves the folder where it is, for somebody who wants to know what happened.
+func (s *Stack) Keep() { s.temporary = false }
+
+// Dead names the processes that ended although nobody stopped them.
+func (s *Stack) Dead() (names []string) {
+	for _, p := range []*Process{s.Monolith, s.Crossfade, s.Storefront} {
+		if p != nil && p.exitedByNow() {
+			names = append(names, p.command.name)
+		}
+	}
+	return names
+}
+
 // Close stops everything, in the order opposite to the start, and removes a temporary folder.
 func (s *Stack) Close() {
 	for _, p := range []*Process{s.Crossfade, s.Storefront, s.Monolith} {

@@ -49,7 +49,14 @@ func story(ctx context.Context, visitors int, pace time.Duration, scale float64,
 	if err != nil {
 		return false, err
 	}
-	defer s.Close()
+	well := false
+	defer func() {
+		if !well {
+			s.Keep()
+			fmt.Printf("data and logs of all processes: %s\n", s.Dir)
+		}
+		s.Close()
+	}()
 
 	t := newTally()
 	live, end := context.WithCancel(ctx)
@@ -72,7 +79,11 @@ func story(ctx context.Context, visitors int, pace time.Duration, scale float64,
 	err = director.play(ctx)
 	end()
 	all.Wait()
-	return t.report(visitors) && err == nil, err
+	for _, dead := range s.Dead() {
+		t.problem("errors", dead+" ended by itself")
+	}
+	well = t.report(visitors) && err == nil
+	return well, err
 }
 
 // director plays the migration.

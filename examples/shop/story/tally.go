@@ -108,7 +108,7 @@ func (t *tally) report(visitors int) bool {
 	}
 	fmt.Printf("\norders placed and their receipts read: %d; requests that met the killed edge and were tried again: %d\n",
 		t.receipts.Load(), t.retries.Load())
-	well := true
+	well := len(t.moved) == visitors // a migration in which nobody moved has lost nobody either
 	last := fmt.Sprintf("visitors %d moved %d", visitors, len(t.moved))
 	for _, kind := range kinds {
 		last += fmt.Sprintf(" %s %d", kind, t.counts[kind])

@@ -23,10 +23,11 @@ type visitor struct {
 	tally   *tally
 	account string // whom she will log in as; empty: she stays a guest
 
-	user    string // whom she is logged in as
-	cart    int
-	ordered bool
-	unsure  bool // an add-to-cart broke in the middle: the cart may hold one more
+	user     string // whom she is logged in as
+	cart     int
+	ordered  bool
+	unsure   bool // an add-to-cart broke in the middle: the cart may hold one more
+	ordering bool // an order broke in the middle: the cart may be empty, because it was placed
 }
 
 // errDown says that the edge could not be reached, which the story causes on purpose.
@@ -74,7 +75,7 @@ func (v *visitor) act(ctx context.Context) error {
 	case n < 90 && v.user != "":
 		_, err := v.visit(ctx, "/account/")
 		return err
-	case n < 93 && v.user != "" && !v.ordered && !v.unsure:
+	case n < 93 && v.user != "" && !v.ordered && !v.unsure && !v.ordering:
 		return v.order(ctx)
 	}
 	_, err := v.visit(ctx, "/")
@@ -121,13 +122,13 @@ func (v *visitor) order(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	v.ordering = true
 	p, err := v.send(ctx, form, "/checkout/", url.Values{"street": {"1 Hedge Lane"}, "city": {"Bramble"}, "payment": {"card"},
 		"attempt": {form.field(attempt)}})
 	if err != nil {
-		v.unsure = true
 		return err
 	}
-	v.ordered, v.cart = true, 0
+	v.ordering, v.ordered, v.cart = false, true, 0
 	if p.field(order) == "" {
 		return fmt.Errorf("no receipt after checkout, but %s with status %d", p.url, p.status)
 	}
@@ -287,8 +288,14 @@ func (v *visitor) check(p *page) error {
 		return nil
 	}
 	switch {
-	case v.unsure && (p.cart == v.cart || p.cart == v.cart-1 || p.cart == 0 && v.ordered):
+	case v.unsure && (p.cart == v.cart || p.cart == v.cart-1):
 		v.cart, v.unsure = p.cart, false
+	case v.ordering:
+		v.ordered, v.ordering = p.cart == 0, false
+		if p.cart != 0 && p.cart != v.cart {
+			v.tally.problem("carts-lost", fmt.Sprintf("%d of %d dishes left after an order that broke, %s on %s", p.cart, v.cart, p.url, p.system))
+		}
+		v.cart = p.cart
 	case p.cart < v.cart:
 		v.tally.problem("carts-lost", fmt.Sprintf("%d of %d dishes left, %s on %s", p.cart, v.cart, p.url, p.system))
 		v.cart = p.cart
