@@ -16,6 +16,7 @@ import (
 	_ "modernc.org/sqlite" // the driver "sqlite"
 
 	"crossfade.dev/crossfade/control/changelog"
+	"crossfade.dev/crossfade/internal/datafile"
 	"crossfade.dev/crossfade/internal/fault"
 	"crossfade.dev/crossfade/rollout"
 )
@@ -43,6 +44,9 @@ func openStore(ctx context.Context, path string) (*store, error) {
 }
 
 func (s *store) open(ctx context.Context) error {
+	if err := datafile.Private(s.path); err != nil {
+		return s.failed(err, "open")
+	}
 	// FULL: a change that was answered survives the power cord. The timeout is for an operator's
 	// sqlite3 shell; crossfade itself is alone.
 	dsn := "file:" + (&url.URL{Path: s.path}).EscapedPath() +

@@ -22,6 +22,7 @@ import (
 	"github.com/pressly/goose/v3"
 	_ "modernc.org/sqlite" // the driver "sqlite"
 
+	"crossfade.dev/crossfade/internal/datafile"
 	"crossfade.dev/crossfade/internal/fault"
 	"crossfade.dev/crossfade/session"
 )
@@ -77,6 +78,10 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (_ *Store, err erro
 	}()
 	if s.lock, err = lockFile(cfg.Path + ".lock"); err != nil {
 		return nil, err
+	}
+	if err := datafile.Private(cfg.Path); err != nil {
+		return nil, fault.Wrap(err, fault.Unavailable, "cannot make the session database %s", cfg.Path).
+			WithHint("give its folder to the user that crossfade runs as")
 	}
 	if s.writing, err = open(cfg.Path, writePragmas(cfg), 1); err != nil {
 		return nil, s.trouble(err, "open")
