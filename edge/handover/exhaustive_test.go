@@ -35,7 +35,7 @@ func walk(t *testing.T, check func(v handover.Visit, p handover.Policy, ops []ha
 func inputs() []handover.Visit {
 	var out []handover.Visit
 	for governs := rollout.Legacy; governs <= rollout.New; governs++ {
-		for token := handover.TokenNone; token <= handover.TokenUnknown; token++ {
+		for token := handover.TokenNone; token < handover.TokenCount; token++ {
 			for legacy := handover.LegacyAbsent; legacy <= handover.LegacyPresent; legacy++ {
 				for bits := range 8 {
 					v := handover.Visit{Governs: governs, Token: token, Legacy: legacy,
@@ -71,12 +71,12 @@ func step(t *testing.T, v handover.Visit, p handover.Policy, ops []handover.Op, 
 			step(t, v, p, ops, done)
 		}
 	case handover.Succeed:
-		for s := handover.SuccessionUnknown; s <= handover.SuccessionEnded; s++ {
+		for s := handover.SuccessionUnknown; s < handover.SuccessionCount; s++ {
 			v.Succession = s
 			step(t, v, p, ops, done)
 		}
 	case handover.Exchange, handover.TakeOver, handover.Reopen:
-		for o := handover.Done; o <= handover.Unreachable; o++ {
+		for o := handover.Done; o < handover.OutcomeCount; o++ {
 			v.Exchanged = o
 			step(t, v, p, ops, done)
 		}
@@ -264,6 +264,53 @@ func TestNext_I7(t *testing.T) {
 	walk(t, func(v handover.Visit, p handover.Policy, _ []handover.Op, pl handover.Plan) error {
 		if pl.As == handover.Denied && (p.Guest || v.Token != handover.TokenUnknown || p.Legacy && (v.Ticket || v.Legacy == handover.LegacyPresent)) {
 			return fmt.Errorf("I7: denied although a fallback exists")
+		}
+		return nil
+	})
+}
+
+// TestNext_takeOver: only a login that this browser provably made on legacy becomes a guest's own.
+func TestNext_takeOver(t *testing.T) {
+	seen := 0
+	walk(t, func(v handover.Visit, _ handover.Policy, ops []handover.Op, _ handover.Plan) error {
+		for _, op := range ops {
+			if op != handover.TakeOver {
+				continue
+			}
+			seen++
+			if v.Token != handover.TokenGuest || v.Look != handover.LookMine {
+				return fmt.Errorf("took over a login that is not provably this browser's")
+			}
+		}
+		return nil
+	})
+	if seen == 0 {
+		t.Fatal("no path takes a login over")
+	}
+}
+
+// TestNext_planted: beside a guest of new, a legacy login that is not provably this browser's own is
+// neither served nor exchanged.
+func TestNext_planted(t *testing.T) {
+	walk(t, func(v handover.Visit, _ handover.Policy, _ []handover.Op, pl handover.Plan) error {
+		guest := v.Token == handover.TokenIdle || v.Token == handover.TokenGuest
+		planted := v.Look == handover.LookUnstamped || v.Look == handover.LookTheirs
+		if guest && planted && acts(v) && v.Restored != handover.Unreachable && (pl.As == handover.LegacyPassed || pl.As == handover.NewSession) {
+			return fmt.Errorf("a planted login is served")
+		}
+		return nil
+	})
+}
+
+// TestNext_refusedRestore: a session that legacy refuses for good ends here too, or its token would live on
+// where nothing proves it any more.
+func TestNext_refusedRestore(t *testing.T) {
+	walk(t, func(v handover.Visit, _ handover.Policy, _ []handover.Op, pl handover.Plan) error {
+		if v.Restored == handover.Refused && acts(v) && !pl.EndLineage {
+			return fmt.Errorf("what legacy refused lives on")
+		}
+		if pl.EndLineage && v.Restored != handover.Refused {
+			return fmt.Errorf("a lineage ends that nobody refused")
 		}
 		return nil
 	})

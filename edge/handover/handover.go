@@ -52,7 +52,7 @@ const (
 	TokenMoved          // restored to legacy, and still proves it
 	TokenDead           // ended, expired, invalid, or proves nothing any more
 	TokenUnknown        // the store cannot say
-	tokenCount
+	TokenCount          // how many there are, for whoever walks them all
 )
 
 // LegacyCookie says whether a legacy session cookie came.
@@ -62,7 +62,6 @@ type LegacyCookie uint8
 const (
 	LegacyAbsent LegacyCookie = iota
 	LegacyPresent
-	legacyCount
 )
 
 // Look is what the bridge says about the legacy cookie's session.
@@ -80,7 +79,6 @@ const (
 	LookMine                    // authenticated, stamped with this browser's visitor id
 	LookUnstamped               // authenticated, from before Crossfade
 	LookTheirs                  // stamped with another browser's visitor id, guest or not
-	lookCount
 )
 
 // Succession is what became of the legacy cookie's key.
@@ -94,7 +92,7 @@ const (
 	SuccessionOpen                      // handed over, and still proves its lineage
 	SuccessionClosed                    // handed over, proves nothing
 	SuccessionEnded                     // its lineage ended
-	successionCount
+	SuccessionCount                     // how many there are
 )
 
 // Outcome is how an operation went.
@@ -102,12 +100,12 @@ type Outcome uint8
 
 // The outcomes.
 const (
-	NotTried    Outcome = iota
-	Done                // it happened (or had happened)
-	Refused             // it will never happen: the lineage ended, expired, or proves nothing
-	Absent              // there was nothing to take over
-	Unreachable         // bridge or store down, slow, or over budget
-	outcomeCount
+	NotTried     Outcome = iota
+	Done                 // it happened (or had happened)
+	Refused              // it will never happen: the lineage ended, expired, or proves nothing
+	Absent               // there was nothing to take over
+	Unreachable          // bridge or store down, slow, or over budget
+	OutcomeCount         // how many there are
 )
 
 // Op is what the caller does next.
