@@ -268,6 +268,8 @@ class FakeCrossfade:
     def _StepUp(self, message: dict[str, Any]) -> dict[str, Any]:
         record = self._find(message["session"])
         self._write(record, message)
+        if message.get("counterpart"):
+            record["counterpart"] = message["counterpart"]
         return {
             "version": str(record["version"]),
             "session": self._json(record),

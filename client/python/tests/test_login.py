@@ -10,8 +10,13 @@ from django.contrib.auth import get_user_model
 from crossfade.django import engine, ledger
 from crossfade.django.models import LegacyKey, Outbox, Tombstone
 from crossfade.django.stamps import Stamp
+from fake import Refused
 
 ANN = {"name": "ann", "password": "pw"}
+
+
+def refuse():
+    raise Refused("unavailable")
 
 
 @pytest.fixture
@@ -166,11 +171,38 @@ def test_a_changed_password_keeps_this_session_and_its_counterpart_and_ends_the_
     response = browser.visit("/password", api.context(logged_in), post={"new": "pw2"})
     end = api.last("End")
     assert (end["subject"], end["exceptSession"], end["legacyDone"]) == (pk, logged_in["id"], True)
-    assert response["Crossfade-Session"] in api.handoffs  # the secret rotated
+    assert response["Crossfade-Session"] in api.handoffs  # a new secret
     assert logged_in["born"] == api.mark > other["born"]
     assert browser.visit("/who", api.context(logged_in)).json()["user"] == "ann"
     browser.cookies["sessionid"] = logged_in["counterpart"]
     assert browser.visit("/who", api.context(sys="legacy")).json()["user"] == "ann"
+
+
+def test_a_changed_password_gives_no_old_secret_the_new_one_and_is_no_fresh_login(api, browser, logged_in):
+    old, at = logged_in["counterpart"], int(time.time()) - 5000
+    browser.visit(
+        "/password",
+        api.context(logged_in, auth_time=at, amr=["pwd", "otp"], acr="2"),
+        post={"new": "pw2"},
+    )
+    # Rotate would hand the new token to whoever still holds the old one.
+    assert [name for name, _ in api.calls] == ["Get", "StepUp", "End"]
+    step = api.last("StepUp")
+    assert (step["authTime"], step["methods"], step["level"]) == (at, ["pwd", "otp"], "2")
+    kept = engine.read(step["counterpart"]).data
+    assert kept["_auth_user_hash"] == api.data(logged_in["id"])["_auth_user_hash"]
+    assert kept["_auth_user_hash"] == get_user_model()._default_manager.get().get_session_auth_hash()
+    assert Stamp.of(kept).login == at
+    assert step["counterpart"] != old
+    assert engine.read(old) is None  # an old ticket names it
+
+
+def test_a_changed_password_while_crossfade_is_down_keeps_the_way_back(api, browser, logged_in):
+    context = api.context(logged_in)
+    api.before["StepUp"] = lambda _: setattr(api, "down", True) or refuse()
+    browser.visit("/password", context, post={"new": "pw2"})
+    kept = engine.read(logged_in["counterpart"]).data
+    assert kept["_auth_user_hash"] == get_user_model()._default_manager.get().get_session_auth_hash()
 
 
 def test_a_changed_password_without_keeping_the_session_ends_this_one_too(api, browser, logged_in, pk):
@@ -202,4 +234,4 @@ def test_a_secret_key_fallback_still_logs_in_and_rotates(api, browser, logged_in
     settings.SECRET_KEY = "the next key"
     response = browser.visit("/who", api.context(logged_in))
     assert response.json()["user"] == "ann"
-    assert api.count("Rotate") == 1
+    assert (api.count("Rotate"), api.count("StepUp")) == (1, 0)  # a page loaded beside it stays logged in

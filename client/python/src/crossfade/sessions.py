@@ -196,11 +196,13 @@ class SessionClient:
         *,
         auth_time: int,
         methods: Iterable[str] = ("pwd",),
+        level: str = "",
         set: Mapping[str, str] | None = None,
         counterpart: str = "",
         counterpart_expires: int = 0,
     ) -> Written:
-        """Record that the same subject has just proved itself again."""
+        """Renew the secret at a change of privilege: the old one never yields the new. ``auth_time``: when
+        the subject last proved itself; 0 is now."""
         return _written(
             self._call(
                 "StepUp",
@@ -209,7 +211,10 @@ class SessionClient:
                     "authTime": auth_time,
                     "methods": list(methods),
                     **_present(
-                        set=_values(set), counterpart=counterpart, counterpartExpires=counterpart_expires
+                        level=level,
+                        set=_values(set),
+                        counterpart=counterpart,
+                        counterpartExpires=counterpart_expires,
                     ),
                 },
             )

@@ -17,7 +17,8 @@ from crossfade.mapping import STAMP_KEY
 
 _ID = re.compile(r"[0-9a-f]{32}")
 LOGIN_KEY = "_auth_user_id"
-AUTH_KEYS = (LOGIN_KEY, "_auth_user_backend", "_auth_user_hash")
+HASH_KEY = "_auth_user_hash"
+AUTH_KEYS = (LOGIN_KEY, "_auth_user_backend", HASH_KEY)
 
 
 @dataclass(frozen=True)

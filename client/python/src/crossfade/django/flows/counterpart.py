@@ -69,13 +69,13 @@ class Counterpart:
             )
 
 
-def make(store: SessionStore, subject: str) -> Counterpart:
-    """Write the counterpart of this session as it is now, its login included."""
+def make(store: SessionStore, subject: str, login: float | None = None) -> Counterpart:
+    """Write the counterpart of this session as it is now, its login included; ``login``: when that was."""
     context, now = store.visit.context, time.time()
     stamp = Stamp(
         visitor=(context.visitor or None) if context else None,
         made=now,
-        login=now if subject else None,
+        login=login,
         born=context.mark if context else None,
         lineage=store.lineage or None,
         generation=store.generation,
@@ -93,7 +93,7 @@ def make(store: SessionStore, subject: str) -> Counterpart:
 
 
 def refresh_login(store: SessionStore) -> None:
-    """The password changed and this session stays: so must its counterpart."""
+    """Django renewed the login for a new SECRET_KEY: the counterpart follows."""
     data = store.loaded() or {}
     row = ledger.live_key(store.lineage, PURPOSE) if store.lineage else None
     kept = engine.read(row.session_key) if row else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from crossfade.errors import SessionEnded
@@ -12,6 +13,7 @@ from . import counterpart, fallback
 
 if TYPE_CHECKING:
     from ..stores.new import SessionStore
+    from .counterpart import Counterpart
 
 METHODS = ("pwd",)
 
@@ -19,13 +21,14 @@ METHODS = ("pwd",)
 def upgrade(store: SessionStore, changes: Changes, subject: str) -> None:
     """The session becomes the subject's. Its legacy counterpart exists before Crossfade hears of it, so
     that no session names a way back that is not there."""
-    made = counterpart.make(store, subject)
+    now = time.time()
+    made = counterpart.make(store, subject, now)
     context = store.visit.context
     try:
         written = store.api.upgrade(
             store.selector,
             subject,
-            auth_time=int(time.time()),
+            auth_time=int(now),
             born=context.mark if context else 0,
             methods=METHODS,
             set=changes.set,
@@ -54,13 +57,38 @@ def upgrade(store: SessionStore, changes: Changes, subject: str) -> None:
 
 
 def step_up(store: SessionStore, changes: Changes) -> None:
-    """The same subject has logged in again. The counterpart is replaced with a fresh login."""
-    made = counterpart.make(store, store.subject_before)
+    """The same subject has logged in again."""
+    now = time.time()
+    _renew(store, changes, counterpart.make(store, store.subject_before, now), int(now), METHODS)
+
+
+def new_password(store: SessionStore, changes: Changes) -> None:
+    """The password changed and this session stays. Whoever holds an older secret of it, perhaps the one
+    for whose sake the password was changed, is left with the guest's view. Nobody logged in: when and
+    how that was done stays what it was."""
+    context = store.visit.context
+    at = (context and context.auth_time) or None
+    made = counterpart.make(store, store.subject_before, at)
+    methods, level = (context.methods, context.level or "") if context else ((), "")
+    # 0 would be "just now"; a time that is not known must not become the latest of all.
+    _renew(store, changes, made, at or 1, methods, level)
+
+
+def _renew(
+    store: SessionStore,
+    changes: Changes,
+    made: Counterpart,
+    auth_time: int,
+    methods: Iterable[str],
+    level: str = "",
+) -> None:
+    """A new secret that no old one leads to, and a new counterpart in the place of the old."""
     try:
         written = store.api.step_up(
             store.selector,
-            auth_time=int(time.time()),
-            methods=METHODS,
+            auth_time=auth_time,
+            methods=methods,
+            level=level,
             set=changes.set,
             counterpart=made.key,
             counterpart_expires=made.expires,

@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from crossfade import mapping
 from crossfade.errors import Conflict, CrossfadeError, Rejected, SessionEnded
 
-from .. import signals
-from ..stamps import LOGIN_KEY
+from .. import signals, users
+from ..stamps import AUTH_KEYS, HASH_KEY, LOGIN_KEY
 from . import counterpart, fallback, login, logout
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ def push(store: SessionStore) -> None:
             login.upgrade(store, changes, now)
         elif now and store.proved:
             login.step_up(store, changes)
+        elif now and _new_password(store, changes):
+            login.new_password(store, changes)
         else:
             _write(store, changes)
     except SessionEnded:
@@ -84,8 +87,19 @@ def _write(store: SessionStore, changes: Changes) -> None:
         )
     if store.rotating and store.written:
         store.adopt(store.api.rotate(store.selector), type(changes)())
-    if "_auth_user_hash" in changes.set:
+    if HASH_KEY in changes.set:
         counterpart.refresh_login(store)
+
+
+def _new_password(store: SessionStore, changes: Changes) -> bool:
+    """Whether the login was renewed for a new password: then no old secret may come to the new one.
+
+    Django renews it for a new SECRET_KEY as well, where the old value is still good. That is no change
+    of privilege, and a page that the visitor loads beside this one must stay logged in."""
+    if HASH_KEY not in changes.set:
+        return False
+    before = {key: mapping.decode(store.texts[key]) for key in AUTH_KEYS if key in store.texts}
+    return bool(users.login_fault(before) or users.login_fault(store.loaded() or {}))
 
 
 def _step_out(store: SessionStore) -> Changes:
