@@ -13,7 +13,6 @@ import (
 	"io"
 	"log/slog"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -191,5 +190,5 @@ func findRollout(all []rollout.Rollout, name string) (rollout.Rollout, error) {
 		return all[i], nil
 	}
 	return rollout.Rollout{}, fault.New(fault.NotFound, "no such rollout %q", name).
-		WithHint("the rollouts are: %s", strings.Join(names, ", "))
+		WithHint(`%slist them with "crossfade rollout list"`, didYouMean(name, names))
 }

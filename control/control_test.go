@@ -109,7 +109,7 @@ func TestControl_changes(t *testing.T) {
 	})
 	t.Run("an unknown rollout is answered with those there are", func(t *testing.T) {
 		_, err := c.Hold(ctx, control.Call{Rollout: "sesions", Author: "a", Reason: "r"})
-		if _, hint := fault.Public(err); fault.CodeOf(err) != fault.NotFound || !strings.Contains(hint, "sessions") {
+		if _, hint := fault.Public(err); fault.CodeOf(err) != fault.NotFound || hint != `did you mean "sessions"? list them with "crossfade rollout list"` {
 			t.Fatalf("%v (%s)", err, hint)
 		}
 	})

@@ -94,7 +94,7 @@ func TestAPI_refuses(t *testing.T) {
 		"an unknown rollout": {func() error {
 			_, err := api.GetRollout(ctx, &controlv1.GetRolloutRequest{Name: "nope"})
 			return err
-		}, fault.NotFound, "sessions"},
+		}, fault.NotFound, "crossfade rollout list"},
 		"a change without a reason": {func() error {
 			_, err := api.Start(ctx, &controlv1.StartRequest{Name: "sessions", Author: "ann"})
 			return err

@@ -101,7 +101,7 @@ func TestParse_Refuses(t *testing.T) {
 		{"key id out of range", "{id: 1, file: secrets/key-1}", "{id: 256, file: a}", "keys[0].id: 256 is not between 1 and 255", ""},
 		{"key id twice", "  - {id: 1, file: secrets/key-1}", "  - {id: 1, file: a}\n  - {id: 1, file: b}", "keys[1].id: 1 is given twice", ""},
 		{"no key", "keys:\n  - {id: 1, file: secrets/key-1}", "keys: []", "keys: needs at least one key", "crossfade init"},
-		{"key given twice", "access:\n  login: /login/", "access:\n  login: /login/\n  login: /other/", "already defined", ""},
+		{"key given twice", "access:\n  login: /login/", "access:\n  login: /login/\n  login: /other/", `access: "login" is given twice`, "the first is on line"},
 		{"merge keys", "access:\n  login: /login/", "access:\n  <<: {login: /login/}", "a key must be a plain name", "merge keys"},
 		{"anchors", "access:\n  login: /login/", "access:\n  login: &x /login/", "anchors, aliases and tags are not supported", "write the value out"},
 		{"a list where a map belongs", "access:\n  login: /login/", "access:\n  - login", "access: must be a map", ""},
@@ -154,6 +154,7 @@ func TestParse_Refuses(t *testing.T) {
 		{"unknown role", "role: service", "role: root", `"root" is not one of`, ""},
 		{"partitioned without none", "session:\n", "cookies: {partitioned: true}\nsession:\n", "means nothing while same_site is lax", ""},
 		{"not YAML", "routes:", "routes: [", "is not YAML", ""},
+		{"a tab", "public:\n  listen", "public:\n\tlisten", "crossfade.yaml:2:1: is not YAML: a tab", "indent with spaces"},
 		{"nested without end", "routes:", "routes: " + strings.Repeat("[", 40), "nested more than 32 deep", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -40,7 +40,7 @@ func (d *decoder) document(text []byte, c *Config) {
 		d.add("", at, "lists and maps are nested more than %d deep", maxDepth)
 		return
 	}
-	file, err := parser.ParseBytes(text, 0)
+	file, err := parser.ParseBytes(text, 0, parser.AllowDuplicateMapKey())
 	if err != nil {
 		d.syntax(err)
 		return
@@ -97,6 +97,10 @@ func (d *decoder) syntax(err error) {
 		return
 	}
 	at := e.GetToken().Position
+	if strings.Contains(e.GetMessage(), "'\t'") {
+		d.add("", position{at.Line, at.Column}, "is not YAML: a tab in the indentation").Hint = "indent with spaces"
+		return
+	}
 	d.add("", position{at.Line, at.Column}, "is not YAML: %s", firstLine(e.GetMessage()))
 }
 
@@ -207,7 +211,7 @@ func (d *decoder) entries(path string, node ast.Node, each func(key string, at p
 		}
 		key := raw(name)
 		if seen[key] {
-			d.add(join(path, key), at, "is given twice")
+			d.add(path, at, "%q is given twice", key).Hint = fmt.Sprintf("keep one of them; the first is on line %d", d.at[join(path, key)].line)
 			continue
 		}
 		seen[key] = true

@@ -9,10 +9,12 @@ package command
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -59,18 +61,38 @@ func Run(ctx context.Context, env Env, args []string) int {
 	} else {
 		err = usage(err)
 	}
-	message, hint := fault.Public(err)
-	if fault.CodeOf(err) == fault.Internal && message == "internal error" {
-		message = err.Error() // the operator is the one who may see it
-	}
-	fmt.Fprintln(env.Err, "crossfade: "+message)
-	if hint != "" {
-		fmt.Fprintln(env.Err, "hint: "+hint)
-	}
+	complain(env.Err, err, slices.Contains(args, "--json"))
 	if ran {
 		return 1
 	}
 	return 2
+}
+
+// complain says what failed and what to do next, as JSON when the answer would have been.
+func complain(w io.Writer, err error, asJSON bool) {
+	message, hint := fault.Public(err)
+	if fault.CodeOf(err) == fault.Internal && message == "internal error" {
+		message = err.Error() // the operator is the one who may see it
+	}
+	if asJSON {
+		text, _ := json.Marshal(map[string]string{"error": message, "hint": hint, "code": string(fault.CodeOf(err))})
+		fmt.Fprintln(w, string(text)) // a map of strings always marshals
+		return
+	}
+	fmt.Fprintln(w, "crossfade: "+message)
+	if hint != "" {
+		fmt.Fprintln(w, "hint: "+hint)
+	}
+}
+
+// otherwise gives a fault that the caller's input brought about another hint, where the place that found
+// it could know none.
+func otherwise(err error, hint string, args ...any) error {
+	e, ok := errors.AsType[*fault.Error](err)
+	if ok && (e.Code == fault.Invalid || e.Code == fault.NotFound) {
+		return e.WithHint(hint, args...)
+	}
+	return err
 }
 
 // failure marks what a command itself reports, as opposed to the way it was typed.
@@ -82,6 +104,9 @@ func (f *failure) Unwrap() error { return f.error }
 func usage(err error) error {
 	if _, ok := errors.AsType[*fault.Error](err); ok {
 		return err
+	}
+	if strings.Contains(err.Error(), `"reason"`) && strings.HasPrefix(err.Error(), "required flag") {
+		return fault.New(fault.Invalid, "%s", err).WithHint(`say why, for the changelog: --reason "…"`)
 	}
 	return fault.New(fault.Invalid, "%s", err).
 		WithHint(`"crossfade help" lists the commands, --help after one tells its flags`)
@@ -123,7 +148,7 @@ secrets/admin.token.`,
 	flags.StringVar(&p.server, "server", "", "`address` of the server's internal listener (default: CROSSFADE_SERVER, the configuration's, or "+defaultServer+")")
 	flags.StringVar(&p.tokenFile, "token-file", "", "`file` with the admin token")
 	flags.StringVar(&p.author, "author", "", "`name` that the changelog records (default: CROSSFADE_AUTHOR, or the user of this machine)")
-	flags.BoolVar(&p.json, "json", false, "answer with JSON, as the API sends it")
+	flags.BoolVar(&p.json, "json", false, "answer with JSON, as the API sends it; failures too, on standard error")
 	root.AddCommand(p.serveCommand(), p.initCommand(), p.configCommand(), p.rolloutCommand(), p.killCommand(),
 		p.magicCommand(), p.sessionCommand(), p.changesCommand(), p.versionCommand())
 	return root
@@ -177,10 +202,8 @@ func exactly(names ...string) cobra.PositionalArgs {
 	}
 }
 
-// reasonFlag adds --reason, which the changelog keeps.
-func reasonFlag(c *cobra.Command, reason *string, required bool) {
-	c.Flags().StringVar(reason, "reason", "", "why, in a `sentence` for the changelog")
-	if required {
-		_ = c.MarkFlagRequired("reason") // fails only for a flag that does not exist
-	}
+// reasonFlag adds --reason, which the changelog keeps: the server takes no change without one.
+func reasonFlag(c *cobra.Command, reason *string) {
+	c.Flags().StringVar(reason, "reason", "", "why, in a `sentence` for the changelog; required")
+	_ = c.MarkFlagRequired("reason") // fails only for a flag that does not exist
 }

@@ -196,15 +196,15 @@ func TestCommands(t *testing.T) {
 		{"rollout show sessions", "GetRollout", `{"name":"sessions"}`, "25%    needs approval"},
 		{"rollout start sessions --reason go --stages 0.25%,5!,100", "Start", `{"name":"sessions","author":"ada","reason":"go","stages":[{"millionths":2500},{"millionths":50000,"approval":true},{"millionths":1000000}]}`, "0.25% treated, epoch 3"},
 		{"rollout ramp sessions --reason quiet", "Ramp", `{"name":"sessions","author":"ada","reason":"quiet"}`, "next:\n  crossfade rollout ramp sessions"},
-		{"rollout ramp sessions --to 12.5 --author bela", "Ramp", `{"name":"sessions","author":"bela","toMillionths":125000}`, "sessions: running"},
-		{"rollout approve sessions", "Approve", `{"name":"sessions","author":"ada"}`, "sessions: running"},
-		{"rollout hold sessions", "Hold", `{"name":"sessions","author":"ada"}`, "sessions: running"},
-		{"rollout rollback sessions", "RollBack", `{"name":"sessions","author":"ada"}`, "sessions: running"},
+		{"rollout ramp sessions --to 12.5 --author bela --reason r", "Ramp", `{"name":"sessions","author":"bela","reason":"r","toMillionths":125000}`, "sessions: running"},
+		{"rollout approve sessions --reason r", "Approve", `{"name":"sessions","author":"ada","reason":"r"}`, "sessions: running"},
+		{"rollout hold sessions --reason r", "Hold", `{"name":"sessions","author":"ada","reason":"r"}`, "sessions: running"},
+		{"rollout rollback sessions --reason r", "RollBack", `{"name":"sessions","author":"ada","reason":"r"}`, "sessions: running"},
 		{"rollout finish sessions --dry-run", "Finish", `{"name":"sessions","author":"ada","dryRun":true}`, "nothing was changed; finishing sessions would make the new system final, with no way back\n\nThen"},
 		{"kill sessions --reason slow", "Kill", `{"name":"sessions","author":"ada","reason":"slow"}`, "KILLED (running), 0.25% treated, epoch 3\nnext:"},
 		{"kill sessions --rehearsal --reason drill", "Kill", `{"name":"sessions","author":"ada","reason":"drill","rehearsal":true}`, "in force at every edge after 1.5ms"},
-		{"kill lift sessions --resume", "Lift", `{"name":"sessions","author":"ada","resume":true}`, "sessions: running"},
-		{"magic issue --for qa --ttl 2h", "IssueMagic", `{"for":"qa","ttlSeconds":"7200","author":"ada"}`, "__Host-cf_magic=abc\n"},
+		{"kill lift sessions --resume --reason r", "Lift", `{"name":"sessions","author":"ada","reason":"r","resume":true}`, "sessions: running"},
+		{"magic issue --for qa --ttl 2h", "IssueMagic", `{"for":"qa","ttlSeconds":"7200","author":"ada","reason":"qa"}`, "__Host-cf_magic=abc\n"},
 		{"magic list", "ListMagic", `{}`, "expired"},
 		{"magic revoke m1 --reason lost", "RevokeMagic", `{"id":"m1","author":"ada","reason":"lost"}`, "m1 is revoked"},
 		{"session find 42", "List", `{"subject":"42","limit":50}`, "ended (logout)"},
@@ -253,17 +253,21 @@ func TestFailures(t *testing.T) {
 		{"an unknown command suggests", "rolout list", nil, 2, `unknown command "rolout"`, `did you mean "rollout"?`},
 		{"an unknown command of a group suggests", "rollout rmap", nil, 2, `unknown command "rmap" for "crossfade rollout"`, `did you mean "ramp"?`},
 		{"an unknown flag", "version --jsn", nil, 2, "unknown flag: --jsn", "--help"},
-		{"a missing argument shows the usage", "rollout show", nil, 2, "takes NAME, got 0", "usage: crossfade rollout show NAME"},
-		{"a kill without a reason", "kill sessions", nil, 2, `required flag(s) "reason" not set`, ""},
+		{"a missing argument shows the usage", "rollout show", nil, 2, "takes NAME, got 0", `"crossfade rollout list" shows the names; usage: crossfade rollout show NAME`},
+		{"a kill without a reason", "kill sessions", nil, 2, `required flag(s) "reason" not set`, `--reason "…"`},
+		{"a finish without a reason", "rollout finish sessions", nil, 2, `required flag(s) "reason" not set`, "--dry-run"},
+		{"an id that names no session", "session show zz", func(w *world) {
+			w.server.fails = fault.New(fault.Invalid, `session id "zz" is malformed`)
+		}, 1, "is malformed", "crossfade session find"},
 		{"two targets", "session end a1 --everybody --reason x", nil, 2, "name exactly one of", "session find"},
-		{"a share too fine", "rollout ramp sessions --to 0.00001", nil, 1, "finer than a millionth", "0.0001%"},
-		{"a share of 101", "rollout ramp sessions --to 101", nil, 1, "more than 100%", ""},
-		{"a ramp down", "rollout ramp sessions --to 0", nil, 1, "would send visitors back", "crossfade kill sessions"},
+		{"a share too fine", "rollout ramp sessions --reason r --to 0.00001", nil, 1, "finer than a millionth", "0.0001%"},
+		{"a share of 101", "rollout ramp sessions --reason r --to 101", nil, 1, "more than 100%", ""},
+		{"a ramp down", "rollout ramp sessions --reason r --to 0", nil, 1, "would send visitors back", "crossfade rollout rollback sessions --reason"},
 		{"a ttl without a unit", "magic issue --for qa --ttl 2", nil, 1, "has no unit", `"2h"`},
-		{"what the server refuses, with its hint", "rollout ramp sessions", func(w *world) {
+		{"what the server refuses, with its hint", "rollout ramp sessions --reason r", func(w *world) {
 			w.server.fails = fault.New(fault.Precondition, "sessions awaits approval").WithHint("crossfade rollout approve sessions")
 		}, 1, "crossfade: sessions awaits approval\n", "hint: crossfade rollout approve sessions\n"},
-		{"a wrong token", "rollout list", func(w *world) { w.environ["CROSSFADE_TOKEN"] = strings.Repeat("x", 32) }, 1, "the admin token is missing or wrong", ""},
+		{"a wrong token", "rollout list", func(w *world) { w.environ["CROSSFADE_TOKEN"] = strings.Repeat("x", 32) }, 1, "the admin token is missing or wrong", "--token-file or CROSSFADE_TOKEN"},
 		{"no token anywhere", "rollout list", func(w *world) { delete(w.environ, "CROSSFADE_TOKEN") }, 1, "no admin token", "--token-file"},
 		{"nobody there", "rollout list", func(w *world) { w.environ["CROSSFADE_SERVER"] = "http://127.0.0.1:1" }, 1, "no answer from http://127.0.0.1:1", "crossfade serve"},
 		{"the wrong listener", "rollout list", func(w *world) {
@@ -289,6 +293,20 @@ func TestFailures(t *testing.T) {
 			}
 		})
 	}
+	t.Run("with --json a failure is JSON too", func(t *testing.T) {
+		for args, want := range map[string][2]string{
+			"rollout list --json":  {"unauthenticated", "the admin token is missing or wrong"},
+			"kill sessions --json": {"invalid_argument", `required flag(s) "reason" not set`},
+		} {
+			w := newWorld(t)
+			w.environ["CROSSFADE_TOKEN"] = strings.Repeat("x", 32)
+			r := w.run(strings.Fields(args)...)
+			var said struct{ Error, Hint, Code string }
+			if err := json.Unmarshal([]byte(r.err), &said); err != nil || said.Code != want[0] || said.Error != want[1] || said.Hint == "" || r.out != "" {
+				t.Errorf("%s: %v, says %s%s", args, err, r.out, r.err)
+			}
+		}
+	})
 }
 
 func TestInit(t *testing.T) {

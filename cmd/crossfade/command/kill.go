@@ -40,7 +40,6 @@ no second person, and nothing but the edge has to work.
 			}
 		})
 	})
-	_ = c.MarkFlagRequired("reason")
 	c.Flags().BoolVar(&rehearsal, "rehearsal", false, "staff alone")
 	c.AddCommand(p.liftCommand())
 	return c

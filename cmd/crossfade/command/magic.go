@@ -24,7 +24,7 @@ func (p *program) magicIssueCommand() *cobra.Command {
 	var reason, whom, ttl string
 	c := &cobra.Command{
 		Use: "issue", Short: "Make a magic cookie; it is shown once", Args: exactly(),
-		Example: `  crossfade magic issue --for qa --ttl 2h --reason "test plan 14"`,
+		Example: "  crossfade magic issue --for qa --ttl 2h\n  crossfade magic issue --for ben --ttl 2h --reason \"test plan 14\"",
 		RunE: does(func(c *cobra.Command, _ []string) error {
 			var life config.Duration
 			if err := life.UnmarshalText([]byte(ttl)); err != nil {
@@ -33,6 +33,9 @@ func (p *program) magicIssueCommand() *cobra.Command {
 			a, author, err := p.dialAs()
 			if err != nil {
 				return err
+			}
+			if reason == "" {
+				reason = whom // whom it is for says why, most of the time
 			}
 			out, err := call(c.Context(), a, a.control.IssueMagic, &controlv1.IssueMagicRequest{
 				For: whom, TtlSeconds: int64(life.D().Seconds()), Author: author, Reason: reason})
@@ -46,10 +49,10 @@ func (p *program) magicIssueCommand() *cobra.Command {
 			})
 		}),
 	}
-	c.Flags().StringVar(&whom, "for", "", "`who` gets it, for the changelog")
+	c.Flags().StringVar(&whom, "for", "", "`who` gets it, for the changelog; required")
 	c.Flags().StringVar(&ttl, "ttl", "2h", "how `long` it works, 1m to 30d")
 	_ = c.MarkFlagRequired("for")
-	reasonFlag(c, &reason, false)
+	c.Flags().StringVar(&reason, "reason", "", "why, in a `sentence` for the changelog (default: what --for says)")
 	return c
 }
 
@@ -113,6 +116,6 @@ func (p *program) magicRevokeCommand() *cobra.Command {
 			return p.answer(out, func(w io.Writer) { fmt.Fprintf(w, "%s is revoked\n", out.Magic.GetId()) })
 		}),
 	}
-	reasonFlag(c, &reason, false)
+	reasonFlag(c, &reason)
 	return c
 }

@@ -65,7 +65,12 @@ func (p *program) showCommand() *cobra.Command {
 
 // onRollout completes a command that takes the name of a rollout.
 func (p *program) onRollout(c *cobra.Command, run func(ctx context.Context, a *admin, name string) error) *cobra.Command {
-	c.Args = exactly("NAME")
+	c.Args = func(c *cobra.Command, args []string) error {
+		if err := exactly("NAME")(c, args); err != nil {
+			return otherwise(err, `"crossfade rollout list" shows the names; usage: %s`, c.UseLine())
+		}
+		return nil
+	}
 	c.ValidArgsFunction = p.completeRollout
 	c.RunE = does(func(c *cobra.Command, args []string) error {
 		a, err := p.dial()
@@ -79,7 +84,7 @@ func (p *program) onRollout(c *cobra.Command, run func(ctx context.Context, a *a
 
 // change is a command that changes a rollout, under an author and a reason.
 func (p *program) change(c *cobra.Command, reason *string, run func(ctx context.Context, a *admin, name, author string) error) *cobra.Command {
-	reasonFlag(c, reason, false)
+	reasonFlag(c, reason)
 	return p.onRollout(c, func(ctx context.Context, a *admin, name string) error {
 		author, err := p.by()
 		if err != nil {
@@ -145,7 +150,7 @@ their next page, never in the middle of one. A stage that needs approval waits f
 			}
 			if target == 0 {
 				return fault.New(fault.Invalid, "a ramp to 0%% would send visitors back").
-					WithHint("crossfade kill %s --reason ..., or crossfade rollout rollback %s", name, name)
+					WithHint("crossfade kill %s --reason …, or crossfade rollout rollback %s --reason …", name, name)
 			}
 		}
 		out, err := call(ctx, a, a.control.Ramp, &controlv1.RampRequest{Name: name, Author: author, Reason: reason, ToMillionths: uint32(target)})
@@ -206,14 +211,18 @@ is faster, since it acts on the next request. "crossfade rollout start" opens a 
 func (p *program) finishCommand() *cobra.Command {
 	var reason string
 	var dry bool
-	c := p.change(&cobra.Command{
+	c := p.onRollout(&cobra.Command{
 		Use: "finish NAME", Short: "Make the new system final; there is no way back",
 		Long: `Makes the new system final, and lists what can then be removed from the old one. Legacy
 sessions that are left are still taken over until the last one has expired. With
 --dry-run nothing changes.`,
 		Example: `  crossfade rollout finish sessions --dry-run
   crossfade rollout finish sessions --reason "four weeks at 100%"`,
-	}, &reason, func(ctx context.Context, a *admin, name, author string) error {
+	}, func(ctx context.Context, a *admin, name string) error {
+		author, err := p.by()
+		if err != nil {
+			return err
+		}
 		out, err := call(ctx, a, a.control.Finish, &controlv1.FinishRequest{Name: name, Author: author, Reason: reason, DryRun: dry})
 		if err != nil {
 			return err
@@ -233,6 +242,14 @@ sessions that are left are still taken over until the last one has expired. With
 		})
 	})
 	c.Flags().BoolVar(&dry, "dry-run", false, "only tell what would happen")
+	c.Flags().StringVar(&reason, "reason", "", "why, in a `sentence` for the changelog; required without --dry-run")
+	c.PreRunE = func(*cobra.Command, []string) error {
+		if dry || reason != "" {
+			return nil
+		}
+		return fault.New(fault.Invalid, `required flag(s) "reason" not set`).
+			WithHint(`say why, for the changelog: --reason "…"; or only look: --dry-run`)
+	}
 	return c
 }
 

@@ -142,7 +142,11 @@ func call[Q, A any](ctx context.Context, a *admin, method func(context.Context, 
 		return nil, fault.Wrap(err, fault.Unavailable, "no answer from %s", a.address).
 			WithHint(`is "crossfade serve" running there? --server or CROSSFADE_SERVER names another address`)
 	}
-	return nil, rpcfault.FromConnect(err)
+	err = rpcfault.FromConnect(err)
+	if e, ok := errors.AsType[*fault.Error](err); ok && e.Code == fault.Unauthenticated {
+		return nil, e.WithHint("give the server's admin token with --token-file or CROSSFADE_TOKEN")
+	}
+	return nil, err
 }
 
 // Direct is the HTTP client of the program: no proxy from the environment, since the listener is internal.

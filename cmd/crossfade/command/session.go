@@ -13,6 +13,9 @@ import (
 	sessionv1 "crossfade.dev/crossfade/proto/gen/crossfade/session/v1"
 )
 
+// sessionIDs is the hint for an id that names no session.
+const sessionIDs = "an id has 32 hex digits: crossfade session find <subject> shows them; a lineage is written lineage:<id>"
+
 func (p *program) sessionCommand() *cobra.Command {
 	return group(&cobra.Command{
 		Use: "session", Short: "Find, look at and end sessions",
@@ -76,7 +79,7 @@ func (p *program) sessionShowCommand() *cobra.Command {
 			}
 			out, err := call(c.Context(), a, a.sessions.Get, &sessionv1.GetRequest{Session: selector(args[0])})
 			if err != nil {
-				return err
+				return otherwise(err, sessionIDs)
 			}
 			if !values && out.Attributes != nil {
 				for key := range out.Attributes.Values {
@@ -152,7 +155,7 @@ undone.`,
 	c.Flags().StringVar(&subject, "subject", "", "all sessions of this `subject`")
 	c.Flags().StringVar(&except, "except", "", "with --subject: spare this session `id`")
 	c.Flags().BoolVar(&everybody, "everybody", false, "all sessions of everybody")
-	reasonFlag(c, &reason, true)
+	reasonFlag(c, &reason)
 	return c
 }
 
@@ -175,7 +178,7 @@ func endTarget(args []string, subject, except string, everybody bool) (*sessionv
 	}
 	if targets != 1 {
 		return nil, fault.New(fault.Invalid, "name exactly one of: a session id, --subject, --everybody").
-			WithHint("crossfade session find <subject> shows the ids")
+			WithHint(sessionIDs)
 	}
 	if except != "" && subject == "" {
 		return nil, fault.New(fault.Invalid, "--except goes with --subject")
@@ -195,7 +198,7 @@ func (p *program) end(c *cobra.Command, in *sessionv1.EndRequest) error {
 	}
 	out, err := call(c.Context(), a, a.sessions.End, in)
 	if err != nil {
-		return err
+		return otherwise(err, sessionIDs)
 	}
 	return p.answer(out, func(w io.Writer) {
 		if in.GetEverybody() {
