@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 from django.core.checks import run_checks
 from django.core.management import CommandError, call_command
+from django.db.models import F
 
 from crossfade import Settings
-from crossfade.django import conf
+from crossfade.django import conf, outbox
+from crossfade.django.models import Outbox
 from crossfade.errors import Misconfigured
 
 DJANGOS = "django.contrib.sessions.middleware.SessionMiddleware"
@@ -148,6 +150,16 @@ class TestCommand:
         out, failed = self.run(capsys)
         assert "NTP" in out
         assert failed
+
+    def test_what_waits_too_long_in_the_outbox(self, api, capsys):
+        outbox.put_end(lineage="a" * 32, reason="test")
+        Outbox.objects.update(created=F("created") - outbox.STALE + 60)
+        assert self.run(capsys)[1] is None
+        Outbox.objects.update(created=F("created") - 120)
+        out, failed = self.run(capsys)
+        assert failed == "1 of 4 checks failed"
+        assert "FAIL  tables and outbox: 1 waiting in the outbox, the oldest for 11 minutes" in out
+        assert "crossfade_flush_outbox" in out
 
     def test_nobody_there(self, api, capsys, settings):
         settings.CROSSFADE = settings.CROSSFADE | {"API": "http://127.0.0.1:9"}

@@ -6,6 +6,7 @@ import time
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from django.urls import clear_script_prefix, set_script_prefix
 
 from crossfade.django import conf
 
@@ -53,6 +54,29 @@ class TestEdgeRequired:
 
     def test_a_probe_that_is_exempt_is_served(self, browser):
         assert browser.visit("/plain").status_code == 200
+
+    def test_the_bridge_is_served_under_a_script_prefix_too(self, bridge):
+        assert "found" in bridge.call("inspect", key="a" * 32)
+        set_script_prefix("/shop/")  # as the servers' handlers do
+        try:
+            path = "/_crossfade/bridge/v1/inspect"
+            bridge.client.post(path, SCRIPT_NAME="/shop")
+            assert counts()["bridge.forged"] == 1  # heard, and not signed
+        finally:
+            clear_script_prefix()
+
+    @pytest.mark.parametrize(
+        "path",
+        [
+            "/read/bridge/v1/",
+            "/bridge/v1/inspect",
+            "/x/_crossfade/bridge/v1/inspect",
+            "/_crossfade/bridge/v1/",
+            "/_crossfade/bridge/v1/../../read",
+        ],
+    )
+    def test_no_other_path_passes_for_the_bridge(self, browser, path):
+        assert browser.visit(path).status_code == 403
 
     def test_a_bare_token_is_not_enough(self, api, browser):
         browser.cookies["cf_session"] = api.token_of(api.make())

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.db import DatabaseError, transaction
-from django.db.models import QuerySet
+from django.db.models import Count, Min, QuerySet
 
 from crossfade.client import Crossfade
 from crossfade.errors import Conflict, CrossfadeError, SessionEnded
@@ -23,6 +23,7 @@ from . import engine, ledger
 from .models import Outbox
 from .stamps import Stamp
 
+STALE = 600  # seconds after which a row that still waits is somebody's to look at
 LEASE = 30  # seconds for which one worker has a row to itself
 PATIENCE = 600  # the longest pause between two tries
 
@@ -75,8 +76,10 @@ def deliver_due(runtime: Crossfade, limit: int) -> tuple[int, int]:
     return done, 0
 
 
-def backlog() -> int:
-    return _rows().count()
+def backlog() -> tuple[int, int]:
+    """How many rows wait, and for how many seconds the oldest of them has."""
+    found = _rows().aggregate(number=Count("pk"), oldest=Min("created"))
+    return found["number"], max(0, int(time.time()) - found["oldest"]) if found["number"] else 0
 
 
 def _put(verb: str, payload: Mapping[str, Any]) -> str:

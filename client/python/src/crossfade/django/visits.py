@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from django.conf import settings
 from django.contrib.sessions.backends.base import SessionBase
 from django.http import HttpRequest
+from django.urls import NoReverseMatch, reverse
 
 from crossfade.client import Crossfade
 from crossfade.context import HEADER, Context
@@ -21,7 +22,6 @@ from .stores import legacy, new
 
 TOKEN_COOKIES = ("__Host-cf_session", "cf_session")
 MAX_TOKEN = 256
-BRIDGE_PATH = "/bridge/v1/"
 
 current: ContextVar[Visit | None] = ContextVar("crossfade_visit", default=None)
 
@@ -78,7 +78,7 @@ def _recognise(visit: Visit, request: HttpRequest) -> None:
             return
         except InvalidContext as problem:
             runtime.counts.add(f"context.{problem.code}", "%s; treated as none", problem)
-    if runtime.settings.edge == "required" and not _exempt(request.path_info, runtime.settings.edge_exempt):
+    if runtime.settings.edge == "required" and not _exempt(request, runtime.settings.edge_exempt):
         raise EdgeRequired
     name, token = _bare_token(request)
     if token:
@@ -92,9 +92,15 @@ def _recognise(visit: Visit, request: HttpRequest) -> None:
                 runtime.counts.add(f"context.{problem.code}", "from the API: %s", problem)
 
 
-def _exempt(path: str, prefixes: tuple[str, ...]) -> bool:
+def _exempt(request: HttpRequest, prefixes: tuple[str, ...]) -> bool:
+    if any(request.path_info.startswith(prefix) for prefix in prefixes):
+        return True
     # The bridge proves itself by signature; Crossfade calls it without passing the edge.
-    return BRIDGE_PATH in path or any(path.startswith(prefix) for prefix in prefixes)
+    folder, _, verb = request.path.rpartition("/")
+    try:
+        return folder == reverse("crossfade:bridge", args=["verb"]).rpartition("/")[0] and bool(verb)
+    except NoReverseMatch:  # the system checks say so
+        return False
 
 
 def _bare_token(request: HttpRequest) -> tuple[str, str]:

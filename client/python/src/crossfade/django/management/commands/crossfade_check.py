@@ -72,9 +72,15 @@ class Command(BaseCommand):
 
     def _tables(self) -> str:
         try:
-            waiting = outbox.backlog()
+            waiting, oldest = outbox.backlog()
         except DatabaseError as error:
             raise Misconfigured(
                 "the package's tables are missing", hint="run: manage.py migrate crossfade"
             ) from error
+        if oldest > outbox.STALE:
+            raise Misconfigured(
+                f"{waiting} waiting in the outbox, the oldest for {oldest // 60} minutes",
+                hint="run: manage.py crossfade_flush_outbox; then let cron do so every few minutes, as the "
+                "outbox otherwise moves only with requests. The column error says what failed",
+            )
         return f"present, {waiting} waiting in the outbox"

@@ -25,7 +25,7 @@ class Command(BaseCommand):
             Outbox._default_manager.using(ledger.alias(Outbox)).update(due=0)
         done, failed = outbox.deliver_due(conf.runtime(), limit)
         removed = self._sweep()
-        waiting = outbox.backlog()
+        waiting, _ = outbox.backlog()
         self.stdout.write(f"delivered {done}, waiting {waiting}, old records removed {removed}")
         if failed:
             raise CommandError("Crossfade did not take a call; check with: manage.py crossfade_check")
