@@ -185,7 +185,7 @@ def test_logout_of_a_session_that_crossfade_knows_holds_in_both(browser, bridge,
     record, key = api.make(state="moved"), hex_id()
     bridge.restore(lineage=record["lineage"], key=key, data={"cart": [1]})
     browser.cookies["sessionid"] = key
-    browser.visit("/sign_out", legacy)
+    assert browser.visit("/sign_out", legacy)["Crossfade-Session-End"] == "logout"
     assert api.last("End") == {
         "session": {"lineage": record["lineage"]},
         "reason": "logout",
@@ -197,6 +197,20 @@ def test_logout_of_a_session_that_crossfade_knows_holds_in_both(browser, bridge,
         "ended": True,
         "reason": "tombstone",
     }
+
+
+def test_a_logout_while_crossfade_is_down_is_told_to_the_edge_beside_a_fresh_session(
+    browser, bridge, api, legacy, each_engine
+):
+    key = hex_id()
+    bridge.restore(key=key, data={"cart": [1]})
+    browser.cookies["sessionid"] = key
+    browser.visit("/read", legacy)
+    api.down = True
+    response = browser.visit("/sign_out?message=1", legacy)
+    assert response["Crossfade-Session-End"] == "logout"
+    assert response.cookies["sessionid"].value not in ("", key)
+    assert "Crossfade-Session-End" not in browser.visit("/sign_out", legacy)  # nobody else's matter
 
 
 def test_a_logout_racing_the_exchange_ends_the_lineage_that_it_moved_to(

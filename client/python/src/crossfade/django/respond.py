@@ -78,6 +78,9 @@ def with_legacy(
     """Django's own ending, except that a session which ended meanwhile is a logout and not an error."""
     session = request.session
     settle(visit, session)
+    if isinstance(session, Stamped) and session.ended and not visit.token_cookie:
+        # The edge drops its own cookies too, whether or not Crossfade can hear of the end now.
+        response[ENDED] = session.ended
     if isinstance(session, Stamped) and session.refused and session.is_empty():
         # The key was handed over. Its cookie stays: the edge will exchange it at the next entry.
         if session.accessed:

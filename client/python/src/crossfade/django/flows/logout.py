@@ -37,6 +37,7 @@ def end_legacy(store: Stamped, stamp: Stamp, reason: str) -> None:
     lineage = stamp.lineage or (known.lineage if known else None)
     if lineage:
         end_lineage(lineage, reason, store.visit.runtime)
+        store.ended = reason
 
 
 def end_lineage(lineage: str, reason: str, runtime: Crossfade, *, session: str = "") -> None:

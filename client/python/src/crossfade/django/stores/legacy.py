@@ -33,6 +33,7 @@ class Stamped(SessionBase):
     proved = False
     texts: Mapping[str, str] = MappingProxyType({})  # as loaded; "" for a value that is not JSON
     end_reason = "flush"
+    ended = ""  # why a session that Crossfade knows is over, by this request; empty: it is not
 
     def load(self) -> dict[str, Any]:
         asked = self.session_key
