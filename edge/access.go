@@ -90,6 +90,9 @@ func (p *passage) loggedIn(ctx context.Context) bool {
 	if err != nil {
 		return p.visitor.LoggedIn
 	}
+	if view.Found && !view.Ended {
+		v.expires = view.Expires
+	}
 	return view.Found && !view.Ended && view.Kind == session.Authenticated
 }
 

@@ -108,7 +108,7 @@ type Access struct {
 // Handover bounds what may be spent on carrying a plan out.
 type Handover struct {
 	StoreDeadline time.Duration // 0: 500 ms
-	KillDeadline  time.Duration // for the session store under the kill switch; 0: 50 ms
+	KillDeadline  time.Duration // for asking the session store under the kill switch; 0: 50 ms
 	// BridgeDeadline is for one bridge call; 0: 2 s.
 	BridgeDeadline time.Duration
 	// RestoreBudget is how many sessions per second this edge restores; 0: no limit.
@@ -120,6 +120,8 @@ type Handover struct {
 	CounterpartLife time.Duration
 	// StreamBound is how long a stream may outlive its session; 0: 1 s.
 	StreamBound time.Duration
+	// BodyStall is how long a request body may bring nothing before it is given up; 0: 10 s.
+	BodyStall time.Duration
 }
 
 func (c Config) withDefaults() Config {
@@ -139,6 +141,7 @@ func (c Config) withDefaults() Config {
 	def(&c.Handover.Heartbeat, 15*time.Second)
 	def(&c.Handover.CounterpartLife, 14*24*time.Hour)
 	def(&c.Handover.StreamBound, time.Second)
+	def(&c.Handover.BodyStall, 10*time.Second)
 	text(&c.Rollout, rollout.Sessions)
 	text(&c.Legacy.Name, "legacy")
 	text(&c.Legacy.Cookie.Path, "/")

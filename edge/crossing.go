@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"crossfade.dev/crossfade/edge/handover"
@@ -70,9 +71,6 @@ func (c *crossing) operate(ctx context.Context, op handover.Op) {
 		outcome = map[bool]string{true: "unreachable", false: "done"}[c.visit.Look == handover.LookUnreachable]
 	case handover.Succeed:
 		c.visit.Succession = c.succeed(ctx)
-		if !c.p.standing.started {
-			return
-		}
 		outcome = map[bool]string{true: "unreachable", false: "done"}[c.visit.Succession == handover.SuccessionUnknown]
 	case handover.Exchange, handover.TakeOver, handover.Reopen:
 		c.visit.Exchanged = c.exchange(ctx, op)
@@ -122,11 +120,9 @@ func (c *crossing) look(ctx context.Context) handover.Look {
 	return handover.LookUnstamped
 }
 
-// succeed asks the session plane what became of the legacy key. Before any rollout ran nothing can have.
+// succeed asks the session plane what became of the legacy key. It is asked whatever this edge knows of a
+// rollout: a magic cookie moves visitors before one starts, and another edge may know more.
 func (c *crossing) succeed(ctx context.Context) handover.Succession {
-	if !c.p.standing.started {
-		return handover.SuccessionFree
-	}
 	s, err := c.ask(ctx)
 	switch {
 	case err != nil:
@@ -176,6 +172,12 @@ func (c *crossing) conclude(ctx context.Context, plan handover.Plan) {
 		v.session = v.issued.Session
 	case handover.LegacyPassed:
 		v.key = c.key
+		if c.view != nil && c.view.Found && !c.view.Ended {
+			v.expires = c.view.Expires
+		}
+		if plan.Token == handover.Drop && c.visit.Look == handover.LookSameSubject && held != nil {
+			c.p.endLineage(ctx, held.Lineage, reasonSuperseded, false)
+		}
 	case handover.LegacyRestored:
 		v.key, v.expires = c.claim.Key, expiry(c.claim.Session)
 		if v.key == "" && held != nil { // moved earlier; the bridge could not be asked to bring it back
@@ -227,9 +229,6 @@ var freeToReturn = [16]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff
 
 // returning is claim "ret": the lineage that may return with this key, if the key still proves it.
 func (c *crossing) returning(ctx context.Context, key string) (ret [16]byte) {
-	if !c.p.standing.started {
-		return ret
-	}
 	if key != c.key {
 		c.key, c.succession = key, nil
 	}
@@ -245,7 +244,7 @@ func (c *crossing) returning(ctx context.Context, key string) (ret [16]byte) {
 	return freeToReturn
 }
 
-// end ends what is left of a lineage. It is done even if the visitor goes away meanwhile.
+// end ends what is left of the lineage that was refused.
 func (c *crossing) end(ctx context.Context, reason string, legacyDone bool) {
 	lineage := c.lineage
 	if lineage.IsZero() && c.p.resolution.Session != nil {
@@ -254,12 +253,18 @@ func (c *crossing) end(ctx context.Context, reason string, legacyDone bool) {
 	if lineage.IsZero() {
 		return
 	}
-	_, err := storeCall(c.p.e, context.WithoutCancel(ctx), c.killed, func(ctx context.Context) (session.Ended, error) {
-		return c.p.e.deps.Sessions.End(ctx, session.End{Lineage: lineage, Reason: reason, LegacyDone: legacyDone})
+	c.p.endLineage(ctx, lineage, reason, legacyDone)
+}
+
+// endLineage ends a lineage, even if the visitor goes away meanwhile. A store that does not answer keeps
+// nobody from being served.
+func (p *passage) endLineage(ctx context.Context, lineage session.Lineage, reason string, legacyDone bool) {
+	_, err := storeWrite(p.e, context.WithoutCancel(ctx), p.killed, func(ctx context.Context) (session.Ended, error) {
+		return p.e.deps.Sessions.End(ctx, session.End{Lineage: lineage, Reason: reason, LegacyDone: legacyDone})
 	})
 	if err != nil {
-		c.p.count(CountEndFailed)
-		c.p.e.deps.Log.Error("a lineage that was refused could not be ended", "request", c.p.id, "lineage", lineage.String(), "reason", reason, "error", err)
+		p.count(CountEndFailed)
+		p.e.deps.Log.Error("a lineage could not be ended", "request", p.id, "lineage", lineage.String(), "reason", reason, "error", err)
 	}
 }
 
@@ -283,16 +288,27 @@ func certainlyNot(err error) bool {
 	return false
 }
 
-// storeCall asks the session store within the deadline that holds: its own, or under the kill switch a
-// short one behind the breaker, so that a store that is down costs nearly nothing.
+// storeCall asks the session store something within the deadline that holds: its own, or under the kill
+// switch a short one behind the breaker, so that a store that is down costs nearly nothing.
 func storeCall[T any](e *Edge, ctx context.Context, killed bool, call func(context.Context) (T, error)) (T, error) {
 	limit := e.cfg.Handover.StoreDeadline
 	if killed {
-		if !e.breaker.allow(e.deps.Clock()) {
-			var none T
-			return none, errBreaker
-		}
 		limit = e.cfg.Handover.KillDeadline
+	}
+	return storeWithin(e, ctx, killed, limit, call)
+}
+
+// storeWrite has the session store write something durable. It gets the store's own deadline also under the
+// kill switch: there is nothing to fall back on, and a store that is merely slow would cost visitors their
+// carts. Only the breaker holds it back.
+func storeWrite[T any](e *Edge, ctx context.Context, killed bool, call func(context.Context) (T, error)) (T, error) {
+	return storeWithin(e, ctx, killed, e.cfg.Handover.StoreDeadline, call)
+}
+
+func storeWithin[T any](e *Edge, ctx context.Context, killed bool, limit time.Duration, call func(context.Context) (T, error)) (T, error) {
+	if killed && !e.breaker.allow(e.deps.Clock()) {
+		var none T
+		return none, errBreaker
 	}
 	patience := withPatience(ctx, limit)
 	defer patience.done()
@@ -326,12 +342,19 @@ func (e *Edge) resolve(ctx context.Context, token string, killed bool) session.R
 // bridgeTrouble says that the bridge does not answer, not more often than every ten seconds: without it a
 // wrong secret shows in nothing but visitors who never move.
 func (e *Edge) bridgeTrouble(request string, err error) {
-	now, last := e.deps.Clock().Unix(), e.troubled.Load()
-	if now-last < 10 && last != 0 || !e.troubled.CompareAndSwap(last, now) {
+	if !e.troubled.due(e.deps.Clock()) {
 		return
 	}
 	_, hint := fault.Public(err)
 	e.deps.Log.Warn("the bridge does not answer: visitors stay where they are", "request", request, "error", firstLine(err), "hint", hint)
+}
+
+// seldom lets something be said every ten seconds at most.
+type seldom struct{ last atomic.Int64 } // Unix seconds
+
+func (s *seldom) due(at time.Time) bool {
+	now, last := at.Unix(), s.last.Load()
+	return (now-last >= 10 || last == 0) && s.last.CompareAndSwap(last, now)
 }
 
 // firstLine keeps a debug page that came with an error out of the log.

@@ -45,7 +45,8 @@ type Edge struct {
 	buffers   buffers
 	errorLog  *log.Logger
 
-	troubled atomic.Int64 // Unix seconds: when it was last said that the bridge does not answer
+	troubled  seldom // says that the bridge does not answer
+	unclaimed seldom // says that a restore could not be claimed
 
 	idSeed  uint64
 	idCount atomic.Uint64

@@ -44,7 +44,7 @@ func (c *crossing) exchange(ctx context.Context, op handover.Op) handover.Outcom
 // said that it has no such session.
 func (c *crossing) release(ctx context.Context) handover.Outcome {
 	claim := session.Claim{Session: c.p.resolution.Session}
-	_, err := storeCall(c.p.e, ctx, c.killed, func(ctx context.Context) (struct{}, error) {
+	_, err := storeWrite(c.p.e, ctx, c.killed, func(ctx context.Context) (struct{}, error) {
 		var err error
 		if claim, err = c.p.e.deps.Sessions.ClaimRestore(ctx, claim.Session.ID); err != nil || claim.Done {
 			return struct{}{}, err
@@ -105,7 +105,7 @@ func (e *Edge) exchange(ctx context.Context, o exchangeOrder) exchangeDone {
 	if left = append(answer.LeftBehind, left...); len(left)+len(undeclared) > 0 {
 		e.obs.LeftBehind(left, undeclared)
 	}
-	made, err := storeCall(e, ctx, false, func(ctx context.Context) (session.Exchanged, error) {
+	made, err := storeWrite(e, ctx, false, func(ctx context.Context) (session.Exchanged, error) {
 		return e.deps.Sessions.Exchange(ctx, session.Exchange{
 			LegacyKey: o.key, Lineage: answer.Lineage, Visitor: o.visitor, Origin: e.cfg.Legacy.Name,
 			Kind: answer.Kind, Subject: answer.Subject, AuthTime: answer.AuthTime, Born: answer.Born,

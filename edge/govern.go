@@ -14,7 +14,6 @@ type standing struct {
 	version  uint64
 	epoch    uint64
 	stage    int
-	started  bool // a rollout ever ran: before, no legacy key can have a successor
 	killed   bool // for somebody
 	finished bool
 	header   [3]string // Crossfade-Epoch by system
@@ -43,7 +42,6 @@ func newStanding(name string, snapshot *rollout.Snapshot) *standing {
 		st.version = snapshot.Version()
 		if r, ok := snapshot.Rollout(name); ok {
 			st.epoch, st.stage = r.Epoch, r.Stage
-			st.started = r.Epoch > 0 || r.Started()
 			st.killed, st.finished = r.Killed != "", r.State == rollout.Finished
 		}
 	}

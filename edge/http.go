@@ -39,6 +39,7 @@ type trip struct {
 	status   int
 	context  string // signed
 	peer     forwarded
+	body     *bodyGuard // nil: there is none
 	proxy    httputil.ReverseProxy
 	lines    [8]string // backing of one-line headers, which saves an allocation each
 }
@@ -177,6 +178,7 @@ func (t *trip) pass() {
 		// not answer while it is still being sent to. Where it is not supported nothing is lost.
 		_ = http.NewResponseController(t.ResponseWriter).EnableFullDuplex()
 	}
+	t.guardBody()
 	t.proxy = httputil.ReverseProxy{
 		Rewrite: t.rewrite, ModifyResponse: t.respond, ErrorHandler: t.fail,
 		Transport: t.upstream.transport, BufferPool: &t.e.buffers, ErrorLog: t.e.errorLog,
@@ -229,11 +231,16 @@ func (t *trip) line(h http.Header, at int, name, value string) {
 
 // fail answers for an upstream that gave no answer.
 func (t *trip) fail(_ http.ResponseWriter, r *http.Request, err error) {
-	if errors.Is(err, context.Canceled) && t.r.Context().Err() != nil {
+	gaveUp := t.body.gaveUp()
+	if errors.Is(err, context.Canceled) && t.r.Context().Err() != nil && !gaveUp {
 		t.status = 499 // nobody is there to read it; the number is nginx's
 		panic(http.ErrAbortHandler)
 	}
 	d := failure(err)
+	if gaveUp {
+		d = stalled()
+		t.Header().Set("Connection", "close") // what is left of the body would pass for the next request
+	}
 	t.e.deps.Log.Warn("upstream gave no answer", "request", t.id, "upstream", t.upstream.name, "status", d.status, "path", r.URL.Path, "error", err)
 	t.refuse(d)
 }

@@ -2,6 +2,7 @@ package edge
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"slices"
 	"strings"
@@ -16,6 +17,9 @@ import (
 
 // respond works on the upstream's response before it goes to the browser.
 func (t *trip) respond(res *http.Response) error {
+	if res.StatusCode == http.StatusSwitchingProtocols && !(isWebSocket(t.r.Header) && isWebSocket(res.Header)) {
+		return errSwitched
+	}
 	handedOff, end, others := stripResponse(res.Header, res.Trailer)
 	if !t.upstream.trusted && (handedOff != "" || end != "" || others) {
 		t.count(CountUntrusted)
@@ -27,7 +31,7 @@ func (t *trip) respond(res *http.Response) error {
 	case t.tools.active:
 		t.answerTools(res.Header)
 	default:
-		t.answered(t.r.Context(), res.Header, res.StatusCode, handedOff, end)
+		t.answered(t.r.Context(), t.upstream, res, handedOff, end)
 	}
 	if res.ContentLength < 0 && res.StatusCode != http.StatusSwitchingProtocols {
 		res.Body = &trailerGuard{ReadCloser: res.Body, response: res}
@@ -36,15 +40,20 @@ func (t *trip) respond(res *http.Response) error {
 	return nil
 }
 
+var errSwitched = errors.New("the upstream switched to a protocol that nobody asked for")
+
+func isWebSocket(h http.Header) bool { return strings.EqualFold(h.Get("Upgrade"), webSocket) }
+
 // answered is the way back: what the upstream says about sessions is taken over, the cookies are written.
-func (p *passage) answered(ctx context.Context, h http.Header, status int, handedOff, end string) {
+func (p *passage) answered(ctx context.Context, up *upstream, res *http.Response, handedOff, end string) {
+	h := res.Header
 	if end != "" {
 		p.ended()
 	}
 	// A logout and then a login, or data for a guest, in one request: the end goes first.
 	accepted := handedOff != "" && p.accept(handedOff, end != "")
-	upstreamSets := p.judgeCookies(ctx, h, end != "" || accepted)
-	p.reach(status)
+	upstreamSets := p.judgeCookies(ctx, up, h, end != "" || accepted)
+	p.reach(res.StatusCode)
 	wrote := p.write(h, upstreamSets)
 	p.stamp(h, wrote)
 }
@@ -64,12 +73,26 @@ func (p *passage) answerPlain(h http.Header) {
 func (p *passage) stamp(h http.Header, wrote bool) {
 	if wrote {
 		h["Cache-Control"] = []string{noStore}
-		for _, name := range []string{"Cdn-Cache-Control", "Surrogate-Control", "Expires"} {
-			delete(h, name) // they would overrule it
+		for name := range h {
+			if overrulesCacheControl(name) {
+				delete(h, name)
+			}
 		}
 	}
 	h["Crossfade-Epoch"] = []string{p.standing.header[p.verdict.plan.System]}
 	h["Crossfade-Request"] = []string{p.id}
+}
+
+// overrulesCacheControl names the headers that some cache believes before Cache-Control. The vendors' own
+// all end in its name: CDN-Cache-Control, Cloudflare-CDN-Cache-Control, Akamai-Cache-Control.
+func overrulesCacheControl(name string) bool {
+	const standard = "Cache-Control"
+	switch name {
+	case "Edge-Control", "Surrogate-Control", "X-Accel-Expires", "Expires":
+		return true
+	}
+	at := len(name) - len(standard)
+	return at > 0 && strings.EqualFold(name[at:], standard)
 }
 
 // accept takes over a session change that a trusted upstream reports: of the session that the context
@@ -114,13 +137,13 @@ func dropPresent(v *values) handover.Cookie {
 	return handover.Keep
 }
 
-// judgeCookies goes through what the upstream sets. Ours are never an upstream's to set. The legacy
-// session cookie passes for a visitor whom legacy governs, and then our token goes in the same response;
+// judgeCookies goes through what the upstream sets. Ours are never an upstream's to set, and the legacy
+// session cookie is the legacy upstream's alone: any other could plant a stranger's session with it. It passes for a visitor whom legacy governs, and then our token goes in the same response;
 // for a visitor whom new governs it is taken out, and if it is another session than the one that came, it
 // is judged anew. Every other cookie, the CSRF cookie above all, is none of our business.
 //
 // It reports whether the upstream's own legacy cookie stays in the response.
-func (p *passage) judgeCookies(ctx context.Context, h http.Header, settled bool) (stays bool) {
+func (p *passage) judgeCookies(ctx context.Context, up *upstream, h http.Header, settled bool) (stays bool) {
 	lines := h["Set-Cookie"]
 	if len(lines) == 0 || !p.setsOurs(lines) {
 		return false
@@ -135,6 +158,8 @@ func (p *passage) judgeCookies(ctx context.Context, h http.Header, settled bool)
 			p.count(CountUntrusted)
 		case c.name != p.e.cookies.names.legacy:
 			kept = append(kept, line)
+		case !up.legacy:
+			p.count(CountUntrusted)
 		case p.passesLegacy():
 			kept, stays = append(kept, line), true
 			p.legacySet(c)
@@ -175,10 +200,12 @@ func (p *passage) passesLegacy() bool {
 
 func (p *passage) legacySet(c setCookie) {
 	if c.deletes {
-		p.visitor.LoggedIn = false // a logout over there: nothing was lost
+		// A logout over there: nothing was lost, and what the browser still has of ours would undo it.
+		p.visitor.LoggedIn = false
+		p.out.session, p.out.ticket = dropPresent(&p.jar.session), dropPresent(&p.jar.ticket)
 		return
 	}
-	p.dropToken() // one session per browser
+	p.dropToken(false) // one session per browser
 }
 
 // rejudge judges a legacy session that appeared in the response for a visitor whom new governs, by the
@@ -208,6 +235,7 @@ func (p *passage) rejudge(ctx context.Context, key string) (stays bool) {
 		p.stayLegacy()
 		return true
 	case now.plan.As == handover.NewSession:
+		p.supersede(ctx, now.session)
 		p.setToken(now.issued)
 		p.out.related = true
 		p.visitor.LoggedIn = now.loggedIn
@@ -224,9 +252,21 @@ func (p *passage) rejudge(ctx context.Context, key string) (stays bool) {
 	return false
 }
 
+// supersede ends the login that another one in the same browser has taken the place of: no cookie leads to
+// it any more, so nobody could ever log it out.
+func (p *passage) supersede(ctx context.Context, by *session.Session) {
+	old := p.resolution.Session
+	if old == nil || p.resolution.Worth != session.WorthLive || old.Kind != session.Authenticated || by == nil || by.Lineage == old.Lineage {
+		return
+	}
+	p.endLineage(ctx, old.Lineage, reasonSuperseded, false)
+}
+
+const reasonSuperseded = "superseded"
+
 // stayLegacy leaves the browser with the legacy session that it just got.
 func (p *passage) stayLegacy() {
-	p.dropToken()
+	p.dropToken(false)
 	if p.out.session != handover.Drop { // it was to be set by this very response
 		p.out.session, p.out.ticket = dropPresent(&p.jar.session), dropPresent(&p.jar.ticket)
 	}

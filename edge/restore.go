@@ -88,12 +88,16 @@ func (e *Edge) restore(ctx context.Context, o restoreOrder) restoreDone {
 	if !e.restores.take(e.deps.Clock()) {
 		return restoreDone{outcome: handover.Unreachable} // over the budget: the ticket serves
 	}
-	claim, err := storeCall(e, ctx, o.killed, func(ctx context.Context) (session.Claim, error) {
+	claim, err := storeWrite(e, ctx, o.killed, func(ctx context.Context) (session.Claim, error) {
 		return e.deps.Sessions.ClaimRestore(ctx, o.id)
 	})
 	switch {
 	case err != nil:
-		return restoreDone{outcome: handover.Unreachable, gone: isGone(err)}
+		gone := isGone(err)
+		if !gone && e.unclaimed.due(e.deps.Clock()) {
+			e.deps.Log.Warn("restore: the session could not be claimed: it stays on the new side", "request", o.request, "session", o.id.String(), "error", firstLine(err))
+		}
+		return restoreDone{outcome: handover.Unreachable, gone: gone}
 	case claim.Done:
 		return restoreDone{outcome: handover.Done, claim: claim}
 	}
@@ -111,7 +115,7 @@ func (e *Edge) restore(ctx context.Context, o restoreOrder) restoreDone {
 	case !answer.Restored:
 		return restoreDone{outcome: handover.Unreachable, claim: claim}
 	}
-	_, err = storeCall(e, ctx, o.killed, func(ctx context.Context) (struct{}, error) {
+	_, err = storeWrite(e, ctx, o.killed, func(ctx context.Context) (struct{}, error) {
 		return struct{}{}, e.deps.Sessions.FinishRestore(ctx, claim)
 	})
 	switch {
@@ -128,7 +132,7 @@ func (e *Edge) restore(ctx context.Context, o restoreOrder) restoreDone {
 }
 
 func (e *Edge) release(ctx context.Context, claim session.Claim) {
-	_, err := storeCall(e, ctx, false, func(ctx context.Context) (struct{}, error) {
+	_, err := storeWrite(e, ctx, false, func(ctx context.Context) (struct{}, error) {
 		return struct{}{}, e.deps.Sessions.ReleaseRestore(ctx, claim)
 	})
 	if err != nil {

@@ -33,6 +33,28 @@ func forwarding(name string) bool {
 	return false
 }
 
+// misread are request headers that CGI and WSGI servers take for something else than a header. They turn
+// "-" into "_" in names, so a name with "_" passes for one that was judged here; and gunicorn reads
+// Script-Name as a prefix of the path, so that access would have been judged on another path. nginx drops
+// names with "_" as well.
+func misread(name string) bool {
+	if strings.IndexByte(name, '_') >= 0 {
+		return true
+	}
+	if name == "" {
+		return false
+	}
+	switch name[0] | 0x20 {
+	case 's':
+		return sameHeader(name, "Script-Name")
+	case 'p':
+		return sameHeader(name, "Path-Info")
+	case 'r':
+		return sameHeader(name, "Remote-User")
+	}
+	return false
+}
+
 func sameHeader(name, want string) bool {
 	if len(name) != len(want) {
 		return false
@@ -55,28 +77,30 @@ func sameHeader(name, want string) bool {
 	return true
 }
 
-// stripRequest takes out what a browser may not say: Crossfade's names, and that it is a proxy. It reports whether there was a Crossfade header.
+// stripRequest takes out what a browser may not say: Crossfade's names, what applications would misread,
+// and that it is a proxy. It reports whether there was a header of the first two kinds.
 //
 // Names listed in Connection would make a proxy remove headers that come after us: all but the few that
 // mean something on this hop are taken out of the list.
 func stripRequest(h, trailer http.Header) (forged bool) {
 	for name := range h {
 		switch {
-		case forwarding(name):
-			delete(h, name)
-		case ours(name):
+		case ours(name), misread(name):
 			delete(h, name)
 			forged = true
+		case forwarding(name):
+			delete(h, name)
 		}
 	}
 	for name := range trailer {
-		if ours(name) {
+		if ours(name) || misread(name) {
 			delete(trailer, name)
 			forged = true
 		}
 	}
+	upgrade := keepUpgrade(h)
 	if connection := h["Connection"]; len(connection) > 0 {
-		if kept := hopTokens(connection); kept == "" {
+		if kept := hopTokens(connection, upgrade); kept == "" {
 			delete(h, "Connection")
 		} else if len(connection) > 1 || connection[0] != kept {
 			h["Connection"] = []string{kept}
@@ -92,12 +116,33 @@ func stripRequest(h, trailer http.Header) (forged bool) {
 	return forged
 }
 
+// keepUpgrade leaves nothing but a wish for a WebSocket. Any other protocol, h2c above all, would be a
+// tunnel to the upstream past everything that is judged here.
+func keepUpgrade(h http.Header) bool {
+	delete(h, "Http2-Settings")
+	values, ok := h["Upgrade"]
+	if !ok {
+		return false
+	}
+	if len(values) == 1 && strings.EqualFold(strings.TrimSpace(values[0]), webSocket) {
+		return true
+	}
+	delete(h, "Upgrade")
+	return false
+}
+
+const webSocket = "websocket"
+
 // hopTokens keeps the Connection options that mean something to net/http.
-func hopTokens(lines []string) string {
+func hopTokens(lines []string, upgrade bool) string {
 	if len(lines) == 1 {
 		switch lines[0] {
-		case "keep-alive", "close", "Upgrade", "upgrade", "keep-alive, Upgrade":
+		case "keep-alive", "close":
 			return lines[0]
+		case "Upgrade", "upgrade", "keep-alive, Upgrade":
+			if upgrade {
+				return lines[0]
+			}
 		}
 	}
 	var kept []string
@@ -105,7 +150,7 @@ func hopTokens(lines []string) string {
 		for token := range strings.SplitSeq(line, ",") {
 			token = strings.TrimSpace(token)
 			for _, known := range []string{"keep-alive", "close", "upgrade", "te"} {
-				if strings.EqualFold(token, known) {
+				if strings.EqualFold(token, known) && (upgrade || known != "upgrade") {
 					kept = append(kept, token)
 				}
 			}

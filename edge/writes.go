@@ -33,7 +33,7 @@ func (p *passage) settle() {
 	case handover.Set:
 		p.setToken(v.issued)
 	case handover.Drop:
-		p.dropToken()
+		p.dropToken(v.plan.Legacy == handover.Set)
 	case handover.Keep:
 		switch {
 		case v.issued != nil:
@@ -67,12 +67,14 @@ func (p *passage) setToken(issued *session.Issued) {
 	p.setTicket(issued.Session, issued.Token)
 }
 
-func (p *passage) dropToken() {
+// dropToken deletes what came; where a legacy session is set in its place also what did not: a parallel
+// answer may have set it meanwhile, and two may not stay.
+func (p *passage) dropToken(always bool) {
 	w := &p.out
-	if p.jar.session.present() {
+	if always || p.jar.session.present() {
 		w.session = handover.Drop
 	}
-	if p.jar.ticket.present() {
+	if always || p.jar.ticket.present() {
 		w.ticket = handover.Drop
 	}
 }
@@ -117,7 +119,7 @@ func (p *passage) renewTicket(s *session.Session) {
 
 // keepCounterpart has the counterpart touched behind the visitor's back, while there is a way back.
 func (p *passage) keepCounterpart(s *session.Session) {
-	if s != nil && p.standing.started && !p.standing.finished && !p.killed && p.resolution.Worth == session.WorthLive && !p.resolution.Stale {
+	if s != nil && !p.standing.finished && !p.killed && p.resolution.Worth == session.WorthLive && !p.resolution.Stale {
 		p.e.upkeep.visit(s, p.now)
 	}
 }

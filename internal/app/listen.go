@@ -77,7 +77,7 @@ func (a *App) prepareServers() {
 	a.servers.public = &http.Server{
 		Handler:           http.HandlerFunc(a.current.public),
 		ReadHeaderTimeout: p.HeaderTimeout.D(), IdleTimeout: p.IdleTimeout.D(), MaxHeaderBytes: p.MaxHeaderBytes,
-		ErrorLog: quiet, // no deadline on bodies: uploads and streams take as long as they take
+		ErrorLog: quiet, // no deadline on bodies: uploads take as long as they take, and the edge ends those that stall
 	}
 	if p.TLS.Certificate != "" {
 		a.servers.public.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: a.current.certificate}
