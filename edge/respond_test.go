@@ -217,7 +217,7 @@ func TestEdge_Context(t *testing.T) {
 	b := s.browser()
 	b.cookies[cookieLegacy] = s.legacy.add("ann", session.VisitorID{})
 	a := b.nav("/")
-	if c := a.Claims; c.System != "legacy" || !c.Session.IsZero() || !c.Return.IsZero() || c.Visitor.IsZero() || c.Arm != "none" {
+	if c := a.Claims; c.System != "legacy" || !c.Session.IsZero() || c.Return.String() != strings.Repeat("f", 32) || c.Visitor.IsZero() || c.Arm != "none" {
 		t.Errorf("before a rollout: %+v", c)
 	}
 	visitor := a.Claims.Visitor

@@ -79,7 +79,8 @@ func legacyAlone(v Visit) Plan {
 		case NotTried:
 			return Plan{Op: Restore}
 		case Done:
-			return Plan{System: rollout.Legacy, As: LegacyRestored, Token: dead, Legacy: Set, Reason: ReasonRestored}
+			// Whether or not a token came: a parallel answer may have set it meanwhile, and it has moved now.
+			return Plan{System: rollout.Legacy, As: LegacyRestored, Token: Drop, Legacy: Set, Reason: ReasonRestored}
 		case Refused:
 			return Plan{System: rollout.Legacy, As: Nobody, Token: dead, Legacy: Drop, EndLineage: true, Reason: ReasonRefused}
 		}

@@ -169,11 +169,8 @@ func reopen(v Visit) Plan {
 	case NotTried:
 		return Plan{Op: Reopen}
 	case Done:
-		pl := Plan{System: rollout.New, As: NewSession, Token: Set, Reason: ReasonReopened}
-		if v.Legacy == LegacyPresent {
-			pl.Legacy = Drop
-		}
-		return pl
+		// Whether or not the key came: a parallel answer may have set it meanwhile, and it is spent now.
+		return Plan{System: rollout.New, As: NewSession, Token: Set, Legacy: Drop, Reason: ReasonReopened}
 	case Absent:
 		if v.Token == TokenMoving {
 			// Legacy never got it: the claim was released and the session is live where it was.

@@ -24,6 +24,7 @@ type Request struct {
 	Path  string // "/", "/login?u=alice", "/logout", "/password"
 	Entry bool   // a top-level navigation; false: a fetch from a page
 	Post  bool
+	Late  bool // it was sent before the answer that came last
 }
 
 // Response is what the browser got.
@@ -66,6 +67,7 @@ type browser struct {
 	// doubtful: since she last put something into her cart she met a failing store or bridge, whose documented
 	// answer (the counterpart, a guest view) may be older than her cart.
 	doubtful bool
+	system   string // that served her last entry, or her last request under kill
 }
 
 // stolen is a copy of a jar, and whom it could prove when it was taken.
@@ -108,7 +110,7 @@ func (h *History) Actions() map[string]func(*rapid.T) {
 		"bridge fails": h.bridgeFails, "bridge heals": h.bridgeHeals, "bridge answers lost": h.answersLost,
 		"store fails": h.storeFails, "store heals": h.storeHeals, "time passes": h.timePasses,
 		"steal cookies": h.steal, "replay stolen": h.replay, "plant legacy cookie": h.plant,
-		"duplicate tab": h.slowTab,
+		"late fetch": h.slowTab,
 	}
 }
 
@@ -139,6 +141,11 @@ func (h *History) check(t *rapid.T, b *browser, q Request, r Response) {
 	if r.Status >= 500 {
 		t.Fatalf("I7: status %d: %s: %s", r.Status, where, r.Body)
 	}
+	if r.Status >= 400 && q.Entry {
+		t.Fatalf("I7: a page is refused with %d: %s: %s", r.Status, where, r.Body)
+	}
+	h.checkCookies(t, b, where)
+	h.checkSystem(t, b, q, r, where)
 	if r.Status >= 400 {
 		return // refused with a reason, and nothing was changed: she tries again
 	}
@@ -158,9 +165,28 @@ func (h *History) check(t *rapid.T, b *browser, q Request, r Response) {
 	if !q.Post && b.cart != "" && r.Cart != b.cart && !b.doubtful {
 		t.Fatalf("cart lost: had %q, sees %q: %s", b.cart, r.Cart, where)
 	}
+}
+
+// checkCookies: no response leaves two session cookies (I1). With the store down nothing can be judged.
+func (h *History) checkCookies(t *rapid.T, b *browser, where string) {
+	t.Helper()
 	token, legacy := h.site.SessionCookies()
 	if b.jar[token] != "" && b.jar[legacy] != "" && !h.store {
 		t.Fatalf("I1: both session cookies are in the browser: %s", where)
+	}
+}
+
+// checkSystem: only an entry changes systems, and the kill switch (I6). What was already on its way, and
+// what met a fault, may be served where its session is.
+func (h *History) checkSystem(t *rapid.T, b *browser, q Request, r Response, where string) {
+	t.Helper()
+	switch {
+	case r.System == "":
+	case q.Entry || h.killed:
+		b.system = r.System
+	case q.Late || b.doubtful || b.unconfirmed || h.store || b.system == "":
+	case r.System != b.system:
+		t.Fatalf("I6: served by %s, the last entry was on %s: %s", r.System, b.system, where)
 	}
 }
 
@@ -190,7 +216,7 @@ func (h *History) slowTab(t *rapid.T) {
 	h.send(t, b, Request{Path: "/", Entry: true})
 	late := h.site.Do(jar, Request{Path: "/"})
 	b.apply(late)
-	h.check(t, b, Request{Path: "/ (late fetch)"}, late)
+	h.check(t, b, Request{Path: "/", Late: true}, late)
 	h.send(t, b, Request{Path: "/", Entry: true})
 }
 
@@ -223,6 +249,7 @@ func (h *History) login(t *rapid.T) {
 	user := rapid.SampledFrom([]string{"alice", "bernd", "carla"}).Draw(t, "user")
 	r := h.site.Do(maps.Clone(b.jar), Request{Path: "/login?u=" + user, Post: true})
 	b.apply(r)
+	h.checkCookies(t, b, "after a login")
 	if r.Status < 300 {
 		b.user = user
 	}
@@ -236,6 +263,7 @@ func (h *History) logout(t *rapid.T) {
 	}
 	r := h.site.Do(maps.Clone(b.jar), Request{Path: "/logout", Post: true})
 	b.apply(r)
+	h.checkCookies(t, b, "after a logout")
 	if r.Status >= 300 {
 		t.Fatalf("logout answered %d", r.Status)
 	}
@@ -254,6 +282,7 @@ func (h *History) changePassword(t *rapid.T) {
 	h.send(t, b, Request{Path: "/", Entry: true})
 	r := h.site.Do(maps.Clone(b.jar), Request{Path: "/password", Post: true})
 	b.apply(r)
+	h.checkCookies(t, b, "after a password change")
 	if r.Status >= 300 {
 		t.Fatalf("password change answered %d", r.Status)
 	}
@@ -276,7 +305,7 @@ func (h *History) ended(which func(*stolen) bool) {
 }
 
 func (h *History) ramp(t *rapid.T) {
-	next := rapid.SampledFrom([]int{10, 50, 100}).Draw(t, "share")
+	next := rapid.SampledFrom([]int{10, 100, 100, 100}).Draw(t, "share")
 	if next > h.share && !h.killed {
 		h.share = next
 		h.site.Ramp(next)
@@ -294,7 +323,12 @@ func (h *History) bridgeHeals(*rapid.T) {
 	h.site.AnswersLost(false)
 	h.site.Deliver()
 }
-func (h *History) storeHeals(*rapid.T) { h.store = false; h.site.StoreDown(false); h.site.Deliver() }
+func (h *History) storeHeals(*rapid.T) {
+	h.store = false
+	h.site.StoreDown(false)
+	h.site.Advance(10 * time.Second) // until a breaker has tried again
+	h.site.Deliver()
+}
 
 func (h *History) timePasses(t *rapid.T) {
 	d := rapid.SampledFrom([]time.Duration{time.Second, 20 * time.Second, 40 * time.Second, 10 * time.Minute}).Draw(t, "d")

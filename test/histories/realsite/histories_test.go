@@ -1,6 +1,7 @@
 package realsite_test
 
 import (
+	"flag"
 	"os"
 	"testing"
 
@@ -13,6 +14,7 @@ import (
 // TestHistories plays random lives of browsers against the real edge, manager and store.
 func TestHistories(t *testing.T) {
 	base := t.TempDir()
+	enough(t, "600")
 	rapid.Check(t, func(t *rapid.T) {
 		dir, err := os.MkdirTemp(base, "")
 		if err != nil {
@@ -23,4 +25,15 @@ func TestHistories(t *testing.T) {
 		defer site.Close()
 		t.Repeat(histories.NewHistory(site).Actions())
 	})
+}
+
+// enough runs more histories than rapid's 100, which are over in a moment and meet few faults at once;
+// -rapid.checks chooses another number.
+func enough(t *testing.T, histories string) {
+	t.Helper()
+	if f := flag.Lookup("rapid.checks"); f.Value.String() == f.DefValue {
+		if err := f.Value.Set(histories); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
