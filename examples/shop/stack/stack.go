@@ -168,7 +168,9 @@ func (s *Stack) start(ctx context.Context, o Options) error {
 	s.Monolith, err = run(ctx, command{
 		name: "monolith", dir: filepath.Join(o.Root, "examples/shop/monolith"), log: s.path("monolith.log"), env: env,
 		path: o.Python, args: []string{"-m", "gunicorn", "--worker-class", "gthread", "--threads", "4",
-			"--workers", strconv.Itoa(o.Workers), "--keep-alive", "30", "--bind", local(monolith), "shop.wsgi"},
+			"--workers", strconv.Itoa(o.Workers), "--keep-alive", "30", "--bind", local(monolith),
+			// From a local peer gunicorn would take SCRIPT_NAME, and with it the path, out of a visitor's header.
+			"--forwarder-headers", "", "shop.wsgi"},
 		ready: "http://" + local(monolith) + "/healthz",
 	})
 	if err != nil {
