@@ -7,7 +7,7 @@ import time
 import pytest
 from django.contrib.auth import get_user_model
 
-from crossfade.django import engine, ledger
+from crossfade.django import conf, engine, ledger, outbox
 from crossfade.django.models import LegacyKey, Outbox, Tombstone
 from crossfade.django.stamps import Stamp
 from fake import Refused
@@ -195,6 +195,16 @@ def test_a_changed_password_gives_no_old_secret_the_new_one_and_is_no_fresh_logi
     assert Stamp.of(kept).login == at
     assert step["counterpart"] != old
     assert engine.read(old) is None  # an old ticket names it
+
+
+def test_another_worker_does_not_end_the_session_in_which_the_password_is_being_changed(
+    api, browser, logged_in
+):
+    api.before["StepUp"] = lambda _: outbox.deliver_due(conf.runtime(), 10)
+    browser.visit("/password", api.context(logged_in), post={"new": "pw2"})
+    assert [name for name, _ in api.calls] == ["Get", "StepUp", "End"]
+    assert api.last("End")["exceptSession"] == logged_in["id"]
+    assert not Outbox.objects.exists()
 
 
 def test_a_changed_password_while_crossfade_is_down_keeps_the_way_back(api, browser, logged_in):

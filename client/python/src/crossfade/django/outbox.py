@@ -28,9 +28,13 @@ LEASE = 30  # seconds for which one worker has a row to itself
 PATIENCE = 600  # the longest pause between two tries
 
 
-def put_end(*, lineage: str = "", session: str = "", subject: str = "", reason: str) -> str:
-    """Queue an end that this side has already carried out; the operation id."""
-    return _put("end", {"lineage": lineage, "session": session, "subject": subject, "reason": reason})
+def put_end(
+    *, lineage: str = "", session: str = "", subject: str = "", reason: str, ours: bool = False
+) -> str:
+    """Queue an end that this side has already carried out; the operation id. ``ours``: this request will
+    deliver it, so nobody else may before the lease is over."""
+    payload = {"lineage": lineage, "session": session, "subject": subject, "reason": reason}
+    return _put("end", payload, LEASE if ours else 0)
 
 
 def put_patch(lineage: str, set: Mapping[str, str], delete: list[str], if_version: Mapping[str, int]) -> str:
@@ -82,10 +86,10 @@ def backlog() -> tuple[int, int]:
     return found["number"], max(0, int(time.time()) - found["oldest"]) if found["number"] else 0
 
 
-def _put(verb: str, payload: Mapping[str, Any]) -> str:
+def _put(verb: str, payload: Mapping[str, Any], wait: int = 0) -> str:
     now = int(time.time())
     row = Outbox(
-        operation=secrets.token_hex(16), verb=verb, payload=json.dumps(payload), created=now, due=now
+        operation=secrets.token_hex(16), verb=verb, payload=json.dumps(payload), created=now, due=now + wait
     )
     row.save(using=ledger.alias(Outbox), force_insert=True)
     return row.operation

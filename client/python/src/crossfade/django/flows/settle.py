@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 def forget_subject(subject: str, reason: str, visit: Visit | None, *, everything: bool) -> str:
     """Queue the end of a subject's sessions. ``everything``: the account itself is closed, here too, so
     that reopening it does not bring old sessions back. The operation id, to be delivered."""
-    operation = outbox.put_end(subject=subject, reason=reason)
+    # Another worker, delivering it before it is known which session to spare, would end that one as well.
+    later = visit is not None and not everything
+    operation = outbox.put_end(subject=subject, reason=reason, ours=later)
     if everything:
         ledger.end_subject(subject, 0)
     elif visit is not None:
