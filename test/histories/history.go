@@ -67,6 +67,7 @@ type browser struct {
 	// doubtful: since she last put something into her cart she met a failing store or bridge, whose documented
 	// answer (the counterpart, a guest view) may be older than her cart.
 	doubtful bool
+	severed  bool   // her login was ended elsewhere, and she has not been to the site since: her cookies are dead
 	system   string // that served her last entry, or her last request under kill
 }
 
@@ -143,6 +144,9 @@ func (h *History) check(t *rapid.T, b *browser, q Request, r Response) {
 	}
 	if r.Status >= 400 && q.Entry {
 		t.Fatalf("I7: a page is refused with %d: %s: %s", r.Status, where, r.Body)
+	}
+	if q.Entry {
+		b.severed = false
 	}
 	h.checkCookies(t, b, where)
 	h.checkSystem(t, b, q, r, where)
@@ -288,7 +292,7 @@ func (h *History) changePassword(t *rapid.T) {
 	}
 	for _, other := range h.browsers {
 		if other != b && other.user == b.user {
-			other.user, other.cart = "", ""
+			other.user, other.cart, other.severed = "", "", true
 		}
 	}
 	h.ended(func(s *stolen) bool { return s.user == b.user })
@@ -376,7 +380,7 @@ func (h *History) replace(b *browser) {
 func (h *History) plant(t *rapid.T) {
 	b, eve := h.browsers[rapid.IntRange(0, 1).Draw(t, "victim")], h.browsers[2]
 	token, legacy := h.site.SessionCookies()
-	if b.jar[token] == "" || eve.jar[legacy] == "" || h.store || h.bridge || h.answers {
+	if b.jar[token] == "" || b.severed || eve.jar[legacy] == "" || h.store || h.bridge || h.answers {
 		return
 	}
 	b.jar[legacy] = eve.jar[legacy]
