@@ -17,7 +17,7 @@ func (r Rollout) Kill(scope KillScope, reason string) (Rollout, error) {
 		return r, fault.New(fault.Invalid, "no such kill scope %q", scope).WithHint("it is everybody or rehearsal")
 	case scope == KillRehearsal && r.Killed == KillEverybody:
 		return r, r.refuse("is killed for everybody: a rehearsal would let visitors back").
-			WithHint("lift the kill first: crossfade kill lift %s", r.Name)
+			WithHint("lift the kill first: crossfade kill lift %s --reason WHY", r.Name)
 	}
 	next := r.clone()
 	next.Killed, next.KillReason = scope, reason
@@ -58,7 +58,7 @@ func (r Rollout) Finish(now time.Time, grace time.Duration) (Rollout, error) {
 		return r, r.refuse("is finishing already, final at %s", r.FinishAt.UTC().Format(time.RFC3339))
 	case r.Treatment != Whole:
 		return r, r.refuse("treats %s: finishing would move everybody else unwatched", r.Treatment).
-			WithHint("ramp to 100%% first: crossfade rollout ramp %s", r.Name)
+			WithHint("ramp to 100%% first: crossfade rollout ramp %s --reason WHY", r.Name)
 	}
 	next := r.clone()
 	next.State, next.FinishAt = Finishing, now.Add(grace)
@@ -86,10 +86,10 @@ func (r *Rollout) noWayBack() error {
 
 func (r *Rollout) killed() error {
 	return r.refuse("is killed (%s): %s", r.Killed, r.KillReason).
-		WithHint("lift the kill first: crossfade kill lift %s", r.Name)
+		WithHint("lift the kill first: crossfade kill lift %s --reason WHY", r.Name)
 }
 
 func (r *Rollout) awaits() error {
 	return r.refuse("awaits approval for %s, asked for by %s", r.PendingShare(), r.PendingBy).
-		WithHint("somebody else approves it with: crossfade rollout approve %s; withdraw it with: crossfade rollout hold %s", r.Name, r.Name)
+		WithHint("somebody else approves it with: crossfade rollout approve %s --reason WHY; withdraw it with: crossfade rollout hold %s --reason WHY", r.Name, r.Name)
 }

@@ -44,7 +44,7 @@ func (r Rollout) Start(s Settings, salt, by string) (Rollout, error) {
 	case r.State == Finished:
 		return r, r.noWayBack()
 	case r.State != Draft && r.State != Armed:
-		return r, r.refuse("is %s already", r.State).WithHint("widen it with: crossfade rollout ramp %s", r.Name)
+		return r, r.refuse("is %s already", r.State).WithHint("widen it with: crossfade rollout ramp %s --reason WHY", r.Name)
 	case r.Killed != "":
 		return r, r.killed()
 	case r.Pending != NoStage:
@@ -68,7 +68,7 @@ func (r Rollout) Ramp(to Millionths, by string) (Rollout, error) {
 	if to == 0 {
 		next := r.Next()
 		if next == NoStage {
-			return r, r.refuse("is at 100%% already").WithHint("make it final with: crossfade rollout finish %s", r.Name)
+			return r, r.refuse("is at 100%% already").WithHint("make it final with: crossfade rollout finish %s --reason WHY", r.Name)
 		}
 		return r.clone().enter(next, by), nil
 	}
@@ -79,7 +79,7 @@ func (r Rollout) Ramp(to Millionths, by string) (Rollout, error) {
 		return r, r.refuse("is at %s already", to).WithHint("without a share, a ramp goes to the next stage")
 	case to < r.Treatment:
 		return r, r.refuse("is at %s, and within an epoch treatment never goes down to %s", r.Treatment, to).
-			WithHint("send everybody back with: crossfade kill %s, or start afresh with: crossfade rollout rollback %s", r.Name, r.Name)
+			WithHint("send everybody back with: crossfade kill %s --reason WHY, or start afresh with: crossfade rollout rollback %s --reason WHY", r.Name, r.Name)
 	}
 	return r.rampTo(to, by)
 }
@@ -96,7 +96,7 @@ func (r Rollout) rampTo(to Millionths, by string) (Rollout, error) {
 		}
 		if s.Approval {
 			return r, r.refuse("cannot go to %s: stage %d (%s) on the way needs approval", to, i+1, s.Share).
-				WithHint("ramp to that stage and have somebody else approve it: crossfade rollout approve %s", r.Name)
+				WithHint("ramp to that stage and have somebody else approve it: crossfade rollout approve %s --reason WHY", r.Name)
 		}
 		reached = i
 	}
@@ -143,7 +143,7 @@ func (r Rollout) canRamp() error {
 	case r.State == Finishing:
 		return r.refuse("is finishing: everybody is on the new system")
 	}
-	return r.refuse("is not started").WithHint("start it with: crossfade rollout start %s", r.Name)
+	return r.refuse("is not started").WithHint("start it with: crossfade rollout start %s --reason WHY", r.Name)
 }
 
 // Approve enters the stage that waits. It takes another person than the one who asked.
@@ -155,7 +155,7 @@ func (r Rollout) Approve(by string) (Rollout, error) {
 		return r, r.killed()
 	case by == r.PendingBy:
 		return r, fault.New(fault.Denied, "%s asked for %s and cannot approve it too", by, r.PendingShare()).
-			WithHint("have somebody else run: crossfade rollout approve %s", r.Name)
+			WithHint("have somebody else run: crossfade rollout approve %s --reason WHY", r.Name)
 	}
 	return r.clone().reach(r.Pending), nil
 }
@@ -166,9 +166,9 @@ func (r Rollout) Hold() (Rollout, error) {
 	case r.State == Finished:
 		return r, r.noWayBack()
 	case r.State == Holding:
-		return r, r.refuse("is on hold already").WithHint("go on with: crossfade rollout ramp %s", r.Name)
+		return r, r.refuse("is on hold already").WithHint("go on with: crossfade rollout ramp %s --reason WHY", r.Name)
 	case !r.Started() && r.Pending == NoStage:
-		return r, r.refuse("is not started: there is nothing to hold").WithHint("start it with: crossfade rollout start %s", r.Name)
+		return r, r.refuse("is not started: there is nothing to hold").WithHint("start it with: crossfade rollout start %s --reason WHY", r.Name)
 	}
 	next := r.clone()
 	next.Pending, next.PendingBy, next.FinishAt = NoStage, "", time.Time{}
@@ -186,7 +186,7 @@ func (r Rollout) RollBack() (Rollout, error) {
 		return r, r.noWayBack()
 	case r.State == Draft || (r.State == Armed && r.Pending == NoStage):
 		return r, r.refuse("has nobody to send back: it is %s", r.State).
-			WithHint("start it with: crossfade rollout start %s", r.Name)
+			WithHint("start it with: crossfade rollout start %s --reason WHY", r.Name)
 	}
 	next := r.clone()
 	next.State, next.Stage = Armed, NoStage

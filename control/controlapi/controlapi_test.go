@@ -202,7 +202,7 @@ func TestAPI_plain_JSON(t *testing.T) {
 	t.Run("a refusal has a code, a message and a readable hint", func(t *testing.T) {
 		res, body := post(`{"name":"sessions","author":"ann","reason":"r"}`)
 		if res.StatusCode != http.StatusBadRequest || !strings.Contains(body, `"failed_precondition"`) ||
-			res.Header.Get(rpcfault.HintHeader) != "start it with: crossfade rollout start sessions" {
+			res.Header.Get(rpcfault.HintHeader) != "start it with: crossfade rollout start sessions --reason WHY" {
 			t.Fatal(res.Status, res.Header, body)
 		}
 	})
