@@ -20,6 +20,7 @@ func (m *Manager) End(ctx context.Context, e End) (Ended, error) {
 		return Ended{}, fault.New(fault.Invalid, "only the end of a subject can spare a session")
 	}
 	res, err := retry(ctx, func() (Result, error) { return m.endOnce(ctx, e) })
+	m.condemn(e, err == nil)
 	if err != nil {
 		return Ended{}, err
 	}

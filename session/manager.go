@@ -23,13 +23,14 @@ type Manager struct {
 	rand  io.Reader
 	log   *slog.Logger
 
-	records *guarded[ID, *entry]
-	legacy  *guarded[KeyHash, known[*Key]] // a nil key: there is none
-	ended   *guarded[Lineage, known[bool]]
-	marks   *marks
-	touches *touches
-	denied  *denials
-	randMu  sync.Mutex
+	records   *guarded[ID, *entry]
+	legacy    *guarded[KeyHash, known[*Key]] // a nil key: there is none
+	ended     *guarded[Lineage, known[bool]]
+	marks     *marks
+	touches   *touches
+	denied    *denials
+	condemned condemned
+	randMu    sync.Mutex
 
 	// locks make writers of one session in this process wait for each other rather than for a conflict.
 	locks [4096]sync.Mutex

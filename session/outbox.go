@@ -63,7 +63,7 @@ func (d *denials) has(l Lineage) bool {
 
 // Denied reports whether a lineage was ended here and legacy has not confirmed it: it gets no ticket,
 // exchange or restore. No I/O. The end of everybody is not in it; marks speak for that.
-func (m *Manager) Denied(l Lineage) bool { return m.denied.has(l) }
+func (m *Manager) Denied(l Lineage) bool { return m.denied.has(l) || m.condemned.has(l) }
 
 // Outstanding is the number of ends that legacy has not confirmed. No I/O.
 func (m *Manager) Outstanding() int { return int(m.denied.n.Load()) }

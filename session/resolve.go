@@ -188,7 +188,7 @@ func within(since time.Time, grace time.Duration, now time.Time) bool {
 // every mark, and otherwise the reason why not. Ended wins over everything.
 func (m *Manager) worth(ctx context.Context, rec *Record, now time.Time) (Worth, error) {
 	switch {
-	case rec.State == StateEnded, rec.Born < m.marks.against(rec.Subject):
+	case rec.State == StateEnded, rec.Born < m.marks.against(rec.Subject), m.condemned.has(rec.Lineage):
 		return WorthEnded, nil
 	case rec.Expired(now):
 		return WorthExpired, nil
