@@ -35,8 +35,8 @@ func main() {
 		return
 	}
 	var o options
-	flag.IntVar(&o.rounds, "rounds", 7, "how often each case is measured")
-	flag.DurationVar(&o.each, "each", 1500*time.Millisecond, "how long a case is measured in each round")
+	flag.IntVar(&o.rounds, "rounds", 15, "how often each case is measured; many short rounds bear a busy machine better than few long ones")
+	flag.DurationVar(&o.each, "each", 700*time.Millisecond, "how long a case is measured in each round")
 	flag.IntVar(&o.visitors, "visitors", 1000, "how many different visitors send requests")
 	flag.IntVar(&o.guests, "guests", 1_000_000, "how many page requests of guests; 0: leave that out")
 	flag.StringVar(&o.dir, "dir", ".build", "folder for databases, on the disk that is to be measured")

@@ -27,8 +27,8 @@ type options struct {
 
 func main() {
 	var o options
-	flag.IntVar(&o.rounds, "rounds", 5, "how often each case is measured")
-	flag.DurationVar(&o.each, "each", 800*time.Millisecond, "how long a case is measured in each round")
+	flag.IntVar(&o.rounds, "rounds", 9, "how often each case is measured")
+	flag.DurationVar(&o.each, "each", 450*time.Millisecond, "how long a case is measured in each round")
 	flag.IntVar(&o.sessions, "sessions", 20_000, "how many sessions are resolved and patched")
 	flag.StringVar(&o.dir, "dir", ".build", "folder for databases, on the disk that is to be measured")
 	flag.Parse()
