@@ -192,11 +192,13 @@ func nextGeneration(legacy uint32, recs []*Record) uint32 {
 	return last + 1
 }
 
-// supersede moves whatever else of the lineage is still live or moving. The insert of the next generation
-// fails if a parallel one was opened, so nothing is missed.
+// supersede moves whatever else of the lineage is still live or moving, and tells what was restored to
+// legacy that it has come back: its token, on its way in another tab, then gets the winner's session and
+// not a key that is spent. The insert of the next generation fails if a parallel one was opened, so nothing
+// is missed.
 func (m *Manager) supersede(recs []*Record, next ID, now time.Time) (ops []Op) {
 	for _, r := range recs {
-		if r.State > StateMoving {
+		if r.State == StateEnded || r.State == StateMoved && !r.Next.IsZero() {
 			continue
 		}
 		old := r.clone()
