@@ -55,7 +55,7 @@ story: setup-python build ## play a whole migration with 200 visitors, no hands;
 	@CROSSFADE_PYTHON=$(CURDIR)/$(PYTHON52) $(BUILD)/story
 
 .PHONY: bench
-bench: ## measure the edge and the session plane, about four minutes; docs/performance.md says how to read it
+bench: ## measure the edge and the session plane, less than four minutes; docs/performance.md says how to read it
 	go run ./bench/edge -dir $(BUILD)
 	go run ./bench/session -dir $(BUILD)
 
