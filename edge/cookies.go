@@ -156,7 +156,22 @@ func pairs(line string) func(yield func(string) bool) {
 // the name: another spelling is taken out, but never believed, since browsers hold only the exact one to
 // its prefix. A value that is written so that parsers would disagree on it counts as empty.
 func splitPair(pair string) (name, value string, exact bool) {
-	name, value, _ = strings.Cut(pair, "=")
+	name, value, exact = pairName(pair)
+	value = strings.Trim(value, " \t")
+	if len(value) >= 2 && value[0] == '"' && value[len(value)-1] == '"' {
+		value = value[1 : len(value)-1]
+	}
+	for i := range len(value) {
+		if !valueBytes[value[i]] {
+			return name, "", exact
+		}
+	}
+	return name, value, exact
+}
+
+// pairName is the name of a pair, and the rest as it was written.
+func pairName(pair string) (name, rest string, exact bool) {
+	name, rest, _ = strings.Cut(pair, "=")
 	name = strings.Trim(name, " \t")
 	written := name
 	start, end := 0, len(name)
@@ -170,17 +185,7 @@ func splitPair(pair string) (name, value string, exact bool) {
 	if strings.IndexByte(name, '%') >= 0 {
 		name = strings.TrimFunc(decodeRepeatedly(name), func(r rune) bool { return r > 0x7f || !nameByte(byte(r)) })
 	}
-	exact = len(name) == len(written) && name == written
-	value = strings.Trim(value, " \t")
-	if len(value) >= 2 && value[0] == '"' && value[len(value)-1] == '"' {
-		value = value[1 : len(value)-1]
-	}
-	for i := range len(value) {
-		if !valueBytes[value[i]] {
-			return name, "", exact
-		}
-	}
-	return name, value, exact
+	return name, rest, len(name) == len(written) && name == written
 }
 
 // nameByte holds for the bytes that a cookie name is made of (RFC 6265: an HTTP token).
@@ -212,7 +217,7 @@ func rebuild(headers []string, names *cookieNames, key string) string {
 	out.Grow(size)
 	for _, line := range headers {
 		for pair := range pairs(line) {
-			if name, _, _ := splitPair(pair); name == names.legacy || ownCookie(name) {
+			if name, _, _ := pairName(pair); name == names.legacy || ownCookie(name) {
 				continue
 			}
 			if out.Len() == 0 {

@@ -250,3 +250,23 @@ func FuzzTicket(f *testing.F) {
 func pythonSpace(r rune) bool {
 	return strings.ContainsRune(" \t\n\v\f\r\x1c\x1d\x1e\x1f", r) || r == 0x85 || r == 0xa0 || r == utf8.RuneError
 }
+
+// TestEdge_settledVisitor: a response that changes nothing writes no cookie, or every page of the site would
+// be private and no cache could keep one.
+func TestEdge_settledVisitor(t *testing.T) {
+	for name, started := range map[string]bool{"on legacy": false, "on new": true} {
+		t.Run(name, func(t *testing.T) {
+			s := open(t)
+			if started {
+				s.start()
+			}
+			b := s.browser()
+			b.nav("/")
+			b.nav("/")
+			a := b.nav("/")
+			if set := a.Response.Header["Set-Cookie"]; len(set) != 0 || a.Response.Header.Get("Cache-Control") != "" {
+				t.Errorf("the third page sets %q and is %q", set, a.Response.Header.Get("Cache-Control"))
+			}
+		})
+	}
+}

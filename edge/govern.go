@@ -19,6 +19,11 @@ type standing struct {
 	header   [3]string // Crossfade-Epoch by system
 }
 
+// line is the Crossfade-Epoch header. It is shared by all responses: whoever adds to it gets a copy.
+func (s *standing) line(system rollout.System) []string {
+	return s.header[system : system+1 : system+1]
+}
+
 // standings keeps the newest standing. Snapshots are swapped by others; this notices.
 type standings struct {
 	name    string

@@ -147,7 +147,7 @@ func (t *trip) refuse(d *denial) {
 		t.write(h, false)
 	}
 	h["Crossfade-Request"] = []string{t.id}
-	h["Crossfade-Epoch"] = []string{t.standing.header[t.verdict.plan.System]}
+	h["Crossfade-Epoch"] = t.standing.line(t.verdict.plan.System)
 	d.answer(t, t.req, t.id)
 }
 

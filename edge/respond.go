@@ -37,7 +37,26 @@ func (t *trip) respond(res *http.Response) error {
 		res.Body = &trailerGuard{ReadCloser: res.Body, response: res}
 	}
 	t.e.streams.watch(t, res)
+	t.handOver(res)
 	return nil
+}
+
+// handOver moves the response's header lines to the browser's response. The proxy would copy them, with an
+// allocation for each. What it still reads of them, whether to flush, it is told here.
+func (t *trip) handOver(res *http.Response) {
+	if res.StatusCode == http.StatusSwitchingProtocols {
+		return
+	}
+	if strings.HasPrefix(res.Header.Get("Content-Type"), "text/event-stream") {
+		t.proxy.FlushInterval = -1
+	}
+	to := t.Header()
+	for name, values := range res.Header {
+		if _, taken := to[name]; !taken {
+			to[name] = values
+			delete(res.Header, name)
+		}
+	}
 }
 
 var errSwitched = errors.New("the upstream switched to a protocol that nobody asked for")
@@ -79,7 +98,7 @@ func (p *passage) stamp(h http.Header, wrote bool) {
 			}
 		}
 	}
-	h["Crossfade-Epoch"] = []string{p.standing.header[p.verdict.plan.System]}
+	h["Crossfade-Epoch"] = p.standing.line(p.verdict.plan.System)
 	h["Crossfade-Request"] = []string{p.id}
 }
 

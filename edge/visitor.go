@@ -48,14 +48,14 @@ type exposed struct {
 }
 
 // The cookie: base64url-nopad(key id 1 ‖ format 1 ‖ id 16 ‖ issued 4 ‖ handed 4 ‖ flags 1 ‖ bits 1 ‖
-// stage 1 ‖ uvarints: version, sticky epoch, exposure epoch, steps ‖ segment length 1 ‖ segment ‖
+// stage 1 ‖ uvarints: version, sticky epoch and version, exposure epoch, steps ‖ segment length 1 ‖ segment ‖
 // mac 16). flags are three systems of two bits each, from the lowest: last entry, sticky, arm; bits are
 // employee, logged in, confirmed. mac is the first 16 bytes of the ring's HMAC over all between the key
 // id and itself.
 const (
 	visitorFormat = 1
 	visitorFixed  = 1 + 16 + 4 + 4 + 1 + 1 + 1
-	visitorMax    = 1 + visitorFixed + 4*binary.MaxVarintLen64 + 1 + MaxSegment + 16
+	visitorMax    = 1 + visitorFixed + 5*binary.MaxVarintLen64 + 1 + MaxSegment + 16
 )
 
 var cookieEncoding = base64.RawURLEncoding.Strict()
@@ -71,6 +71,7 @@ func (v *visitor) encode(ring *keyring.Ring) string {
 	raw = append(raw, bit(v.Employee, 0)|bit(v.LoggedIn, 1)|bit(v.Exposed.Confirmed, 2), v.Exposed.Stage)
 	raw = binary.AppendUvarint(raw, v.Version)
 	raw = binary.AppendUvarint(raw, v.Sticky.Epoch)
+	raw = binary.AppendUvarint(raw, v.Sticky.Version)
 	raw = binary.AppendUvarint(raw, v.Exposed.Epoch)
 	raw = binary.AppendUvarint(raw, v.Steps)
 	segment := v.Segment
@@ -88,7 +89,7 @@ func (v *visitor) encode(ring *keyring.Ring) string {
 func decodeVisitor(ring *keyring.Ring, text string) (visitor, bool) {
 	var space [visitorMax]byte
 	raw, ok := decodeCookie(space[:], text)
-	if !ok || len(raw) < 1+visitorFixed+5+16 {
+	if !ok || len(raw) < 1+visitorFixed+6+16 {
 		return visitor{}, false
 	}
 	body, mac := raw[1:len(raw)-16], raw[len(raw)-16:]
@@ -107,7 +108,7 @@ func decodeVisitor(ring *keyring.Ring, text string) (visitor, bool) {
 		LoggedIn: bits&2 != 0,
 	}
 	rest := body[visitorFixed:]
-	for _, field := range []*uint64{&v.Version, &v.Sticky.Epoch, &v.Exposed.Epoch, &v.Steps} {
+	for _, field := range []*uint64{&v.Version, &v.Sticky.Epoch, &v.Sticky.Version, &v.Exposed.Epoch, &v.Steps} {
 		n, size := binary.Uvarint(rest)
 		if size <= 0 {
 			return visitor{}, false
