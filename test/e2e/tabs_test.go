@@ -92,9 +92,6 @@ func backButton(t *testing.T, s *shop) {
 		b.back()
 	}
 	eventually(t, "the page shows the cart of now", func() bool { return b.seen().Cart == 2 })
-	if by := b.seen().By; by == "legacy" {
-		t.Log("the browser kept the monolith's page")
-	}
 	b.press(".item form.add button")
 	b.at(ramen)
 	b.expect("new", seen{By: "new", User: user, Cart: 3})
