@@ -2,8 +2,9 @@ package config
 
 import (
 	"fmt"
-	"slices"
 	"strings"
+
+	"crossfade.dev/crossfade/internal/fault"
 )
 
 // suggest is a hint with the name that was probably meant, or with all of them.
@@ -14,40 +15,7 @@ func suggest(name string, known []string) string {
 	return "known here: " + strings.Join(known, ", ")
 }
 
-// nearest is the known name with the least edits to name, if those are few enough to be a slip: a third
-// of the letters, or two in a word of four or five.
+// nearest asks [fault.Nearest]; in YAML a dash for an underscore is a slip too.
 func nearest(name string, known []string) string {
-	name = strings.ReplaceAll(strings.ToLower(name), "-", "_")
-	best, least := "", min(max(1, len(name)/2), max(2, len(name)/3))+1
-	for _, k := range slices.Sorted(slices.Values(known)) {
-		if n := edits(name, k); n < least {
-			best, least = k, n
-		}
-	}
-	return best
-}
-
-// edits is the Levenshtein distance, in bytes: names here are ASCII, and a slip in another alphabet only
-// costs a suggestion.
-func edits(a, b string) int {
-	if len(a) > 64 || len(b) > 64 {
-		return 64
-	}
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			change := diagonal
-			if a[i] != b[j] {
-				change++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(change, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
+	return fault.Nearest(strings.ReplaceAll(name, "-", "_"), known)
 }
