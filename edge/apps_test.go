@@ -176,12 +176,14 @@ type who struct {
 	Key      string // the legacy session cookie that arrived
 	Cookies  string
 	Header   http.Header
+	Query    string
+	Form     string
 	Claims   contextjwt.Claims
 	Data     map[string]string
 }
 
 func (s *site) read(name string, r *http.Request) who {
-	w := who{Upstream: name, Cookies: r.Header.Get("Cookie"), Header: r.Header, Data: map[string]string{}}
+	w := who{Upstream: name, Cookies: r.Header.Get("Cookie"), Header: r.Header, Query: r.URL.RawQuery, Form: readAll(r.Body), Data: map[string]string{}}
 	verifier := must(contextjwt.NewVerifier(contextjwt.VerifierConfig{Keys: contextjwt.RingKeys(s.ring), Clock: s.clock.Now}))
 	if c, err := verifier.Verify(r.Context(), r.Header.Get("Crossfade-Context"), name); err == nil {
 		w.Claims = *c

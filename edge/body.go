@@ -78,7 +78,7 @@ func (b *bodyGuard) disarm() {
 // guardBody puts the guard in front of a body that will be proxied. A connection that is to be upgraded
 // has no body, and after that belongs to the upstream.
 func (t *trip) guardBody() {
-	if t.r.ContentLength == 0 || t.r.Body == nil || isWebSocket(t.r.Header) {
+	if t.body != nil || t.r.ContentLength == 0 || t.r.Body == nil || isWebSocket(t.r.Header) {
 		return
 	}
 	t.body = &bodyGuard{ReadCloser: t.r.Body, control: http.NewResponseController(t.ResponseWriter), limit: t.e.cfg.Handover.BodyStall}

@@ -47,7 +47,12 @@ func (b *browser) do(method, target string, headers ...string) answer {
 // send sends without keeping what the response sets: its answer is lost.
 func (b *browser) send(method, target string, headers ...string) answer {
 	b.t.Helper()
-	r := httptest.NewRequest(method, "https://shop.example"+target, nil)
+	return b.sendBody(method, target, "", headers...)
+}
+
+func (b *browser) sendBody(method, target, body string, headers ...string) answer {
+	b.t.Helper()
+	r := httptest.NewRequest(method, "https://shop.example"+target, strings.NewReader(body))
 	for i := 0; i+1 < len(headers); i += 2 {
 		r.Header.Add(headers[i], headers[i+1])
 	}

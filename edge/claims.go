@@ -11,14 +11,23 @@ import (
 // describe makes the context's claims for the verdict, without the audience.
 func (p *passage) describe() {
 	c := contextjwt.Claims{
-		System: systemClaim(p.verdict.plan.System), Visitor: contextjwt.ID(p.visitor.ID),
-		Arm: armClaim(p.arm()), Epoch: p.standing.epoch, Mark: uint64(p.e.deps.Sessions.CurrentMark()),
+		System: systemClaim(p.verdict.plan.System),
+		Arm:    armClaim(p.arm()), Epoch: p.standing.epoch, Mark: uint64(p.e.deps.Sessions.CurrentMark()),
 		Return: p.verdict.ret,
+	}
+	if p.tellsVisitor() {
+		c.Visitor = contextjwt.ID(p.visitor.ID)
 	}
 	if s := p.verdict.session; s != nil {
 		describeSession(&c, s, p.verdict.reader)
 	}
 	p.claims = c
+}
+
+// tellsVisitor reports whether applications may know this browser by its visitor id. One that was made up
+// and cannot reach the browser they must not: a session stamped with it would look like somebody else's.
+func (p *passage) tellsVisitor() bool {
+	return p.came || p.settled || p.e.sealsCookies(p.req, p.from)
 }
 
 func describeSession(c *contextjwt.Claims, s *session.Session, reader bool) {

@@ -58,7 +58,10 @@ type Route struct {
 	// stale, legacy, guest, deny. Empty: stale, legacy, guest.
 	OnStoreDown []string
 	NoHandover  bool // nobody changes system here
-	Tools       bool // an internal tool with a legacy session of its own
+	// Callback takes forms that other sites post, such as logins that an identity provider sends back. They
+	// are posted again from this site, so that the visitor's cookies come along. Nobody changes system here.
+	Callback bool
+	Tools    bool // an internal tool with a legacy session of its own
 	// Plain asks for no session: static files. Cookies of ours and legacy's are taken out, none is written,
 	// and the upstream gets no context.
 	Plain bool
@@ -189,6 +192,9 @@ func (c Config) check() error {
 			return bad("route %s is an internal tool and must go to the legacy upstream", r.Path)
 		case r.Plain && (r.Tools || r.Require == "authenticated"):
 			return bad("route %s is plain and can neither be a tool nor ask for a login", r.Path)
+		case r.Callback && (r.Plain || r.Path == "/" || strings.HasPrefix(r.Path, "/{")):
+			return bad("route %s can not be a callback", r.Path).
+				WithHint("name the callback's own path: what the whole site takes from other sites is an attack")
 		case r.Step > 64:
 			return bad("route %s has funnel step %d, there are 64", r.Path, r.Step)
 		}

@@ -47,6 +47,7 @@ type Edge struct {
 
 	troubled  seldom // says that the bridge does not answer
 	unclaimed seldom // says that a restore could not be claimed
+	strangers seldom // says that a form of another site was given a session
 
 	idSeed  uint64
 	idCount atomic.Uint64

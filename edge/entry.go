@@ -45,7 +45,7 @@ func (e *Edge) own(origin string) bool { return strings.EqualFold(origin, e.orig
 // isEntry reports whether systems may change at this request: a top-level navigation by GET that will be
 // seen, on a route that allows it.
 func (e *Edge) isEntry(req Request, r *route) bool {
-	if req.Method() != "GET" || r == nil || r.NoHandover || r.Tools {
+	if req.Method() != "GET" || r == nil || r.NoHandover || r.Callback || r.Tools {
 		return false
 	}
 	if early(req) || req.Header("Upgrade") != "" {

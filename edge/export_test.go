@@ -70,3 +70,12 @@ func (e *Edge) OpenStreams() int {
 
 // LookAtStreams is one tick of the watcher.
 func (e *Edge) LookAtStreams() { e.streams.look() }
+
+// FormFields is formFields, taken apart.
+func FormFields(body string) (names, values []string, ok bool) {
+	fields, ok := formFields(body)
+	for _, f := range fields {
+		names, values = append(names, f.Name), append(values, f.Value)
+	}
+	return names, values, ok
+}

@@ -104,6 +104,8 @@ func (s *site) defaultConfig() edge.Config {
 		Routes: []edge.Route{
 			{Path: "/admin/", Legacy: "django", New: "django", Tools: true},
 			{Path: "/callback", Legacy: "django", New: "django", NoHandover: true},
+			{Path: "/sso/acs", Legacy: "django", New: "django", Callback: true},
+			{Path: "/pay/done", Legacy: "django", New: "shop", Callback: true},
 			{Path: "/account/", Legacy: "django", New: "django", Require: "authenticated"},
 			{Path: "/api/account", Legacy: "shop", New: "shop", Require: "authenticated", API: true},
 			{Path: "/stranger/", Legacy: "stranger", New: "stranger"},

@@ -40,6 +40,7 @@ type trip struct {
 	context  string // signed
 	peer     forwarded
 	body     *bodyGuard // nil: there is none
+	posted   posted
 	proxy    httputil.ReverseProxy
 	lines    [8]string // backing of one-line headers, which saves an allocation each
 }
@@ -85,6 +86,9 @@ func (e *Edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if p.route = e.find(p.req, path); p.route == nil {
 		t.refuse(notFound())
+		return
+	}
+	if p.route.Callback && t.callBack() {
 		return
 	}
 	ctx := r.Context()
@@ -195,7 +199,9 @@ func (t *trip) rewrite(pr *httputil.ProxyRequest) {
 	out.URL.RawQuery = pr.In.URL.RawQuery // byte for byte: no decision rests on it
 	if t.context != "" {
 		t.line(h, 0, "Crossfade-Context", t.context)
-		t.line(h, 1, "Crossfade-Visitor", t.vid)
+		if t.tellsVisitor() {
+			t.line(h, 1, "Crossfade-Visitor", t.vid)
+		}
 	}
 	t.line(h, 2, "Crossfade-Request", t.id)
 	t.line(h, 3, "X-Forwarded-For", t.peer.client)
@@ -214,6 +220,7 @@ func (t *trip) rewrite(pr *httputil.ProxyRequest) {
 	} else if lines := pr.In.Header["Cookie"]; lines != nil {
 		h["Cookie"] = lines
 	}
+	t.posted.tellOrigin(h)
 	if !safe(out.Method) && out.Body == nil && (h["Idempotency-Key"] != nil || h["X-Idempotency-Key"] != nil) {
 		out.Body = unrepeatable{}
 	}

@@ -42,6 +42,9 @@ const (
 	CountBadCookie     Count = "bad_cookie"        // a cookie of ours that does not verify
 	CountDuplicate     Count = "duplicate_cookie"  // several values of one name
 	CountCrossSite     Count = "cross_site"        // an unsafe request of another site, refused
+	CountCallback      Count = "callback"          // a form of another site that is posted again from here
+	CountCallbackAsIs  Count = "callback_as_is"    // one that cannot be, and was passed on without cookies
+	CountCrossSiteIn   Count = "cross_site_login"  // legacy gave a session to a form of another site: the route wants callback
 	CountBadHandoff    Count = "bad_handoff"       // a handoff that does not open or belongs to another request
 	CountUntrusted     Count = "untrusted_header"  // Crossfade-* from an upstream that is not trusted
 	CountLegacyCookie  Count = "legacy_cookie_out" // legacy issued a session to a visitor governed by new

@@ -124,6 +124,7 @@ func (p *passage) accept(text string, afterEnd bool) bool {
 		p.e.deps.Log.Warn("a handoff was not honoured", "request", p.id, "error", err)
 		return false
 	}
+	p.gaveToStranger()
 	w := &p.out
 	w.session, w.token, w.tokenExpires = handover.Set, h.Token, h.Expires
 	// The mark that the context named is the one that the login recorded as born, or an older one.
@@ -224,7 +225,25 @@ func (p *passage) legacySet(c setCookie) {
 		p.out.session, p.out.ticket = dropPresent(&p.jar.session), dropPresent(&p.jar.ticket)
 		return
 	}
+	p.gaveToStranger()
 	p.dropToken(false) // one session per browser
+}
+
+// gaveToStranger says that a form of another site was given a session. Its cookies stayed at home, and none
+// of ours can be written: the visitor's next page may take the session for somebody else's.
+func (p *passage) gaveToStranger() {
+	if p.e.sealsCookies(p.req, p.from) {
+		return
+	}
+	p.count(CountCrossSiteIn)
+	if p.e.strangers.due(p.now) {
+		hint := "if it is a login or a payment that comes back, give its path a route with callback: true"
+		if p.route.Callback {
+			hint = "only a url-encoded form in UTF-8, of 1 MiB at most and not in a frame, can be posted again: let the other site send that"
+		}
+		p.e.deps.Log.Warn("a form of another site was given a session: the visitor's next page may not know it",
+			"request", p.id, "route", p.route.Path, "path", p.req.Path(), "hint", hint)
+	}
 }
 
 // rejudge judges a legacy session that appeared in the response for a visitor whom new governs, by the

@@ -40,8 +40,11 @@ func (p *passage) useTools(ctx context.Context) {
 		p.tools.plain = !p.jar.session.present()
 	}
 	p.claims = contextjwt.Claims{
-		System: contextjwt.Legacy, Visitor: contextjwt.ID(p.visitor.ID), Arm: contextjwt.ArmNone,
+		System: contextjwt.Legacy, Arm: contextjwt.ArmNone,
 		Epoch: p.standing.epoch, Mark: uint64(p.e.deps.Sessions.CurrentMark()), Tools: true,
+	}
+	if p.tellsVisitor() {
+		p.claims.Visitor = contextjwt.ID(p.visitor.ID)
 	}
 }
 

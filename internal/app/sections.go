@@ -56,7 +56,7 @@ func edgeConfig(c *config.Config) (edge.Config, error) {
 	for _, r := range c.Routes {
 		out.Routes = append(out.Routes, edge.Route{Path: r.Path, Methods: r.Methods, Channel: r.Channel,
 			Legacy: r.Target(false), New: r.Target(true), Require: r.Require, Login: r.Login, API: r.API,
-			OnStoreDown: r.OnStoreDown, NoHandover: r.NoHandover, Tools: r.Tools, CrossSite: r.CrossSite, Step: uint8(r.Step)})
+			OnStoreDown: r.OnStoreDown, NoHandover: r.NoHandover, Callback: r.Callback, Tools: r.Tools, CrossSite: r.CrossSite, Step: uint8(r.Step)})
 	}
 	return out, nil
 }

@@ -36,6 +36,13 @@ type Route struct {
 	// Nobody changes system here. For callbacks of an identity provider, returns from a payment page and
 	// whatever else began on the other side of a redirect. Default false.
 	NoHandover bool `yaml:"no_handover"`
+	// Takes forms that a page of another site posts: a login that an identity provider sends back (SAML's POST
+	// binding, OpenID Connect's form_post), the return from a payment. Browsers leave session cookies out of
+	// such a POST, so it is answered with a page that posts the same form again from here, with them; the
+	// application is told the first one's origin. Nobody changes system here. Name the callback's own
+	// path, and let its application check what it is sent: any site can post there with the visitor's
+	// cookies. Default false.
+	Callback bool `yaml:"callback"`
 	// An internal tool of the legacy application, Django's admin for instance. It keeps a legacy session of
 	// its own beside the visitor's new one. Must go to the legacy upstream. Default false.
 	Tools bool `yaml:"tools"`
@@ -83,6 +90,7 @@ func (r *Route) validate(k *check, path string) {
 	if r.Login != "" {
 		k.sitePath(join(path, "login"), r.Login)
 	}
+	r.validateCallback(k, join(path, "callback"))
 	if r.Login != "" && r.API {
 		k.fail(join(path, "login"), "drop login or api", "is never used: api answers 401")
 	}
@@ -148,6 +156,27 @@ func (r *Route) validatePolicy(k *check, path string) {
 			k.fail(item(path, i), "put it last", "%s always succeeds: what follows is never tried", p)
 		}
 	}
+}
+
+func (r *Route) validateCallback(k *check, path string) {
+	switch {
+	case !r.Callback:
+	case r.Path == "/" || strings.HasPrefix(r.Path, "/{"):
+		k.fail(path, "name the callback's own path, like /sso/acs/", "would open the whole site to forms of other sites")
+	case len(r.Methods) > 0 && !slices.Contains(r.Methods, "POST"):
+		k.fail(path, "add POST to methods, or drop callback", "is never used: the route takes no POST")
+	}
+}
+
+// warnRoutes names routes that may not do what they are there for.
+func warnRoutes(routes []Route) (out []string) {
+	for _, r := range routes {
+		if r.NoHandover && r.CrossSite && !r.Callback {
+			out = append(out, "route "+r.Path+" has no_handover and cross_site: if a login or a payment comes back there as a form, "+
+				"what it needs is callback: true")
+		}
+	}
+	return out
 }
 
 // Target is the upstream for a visitor of either system.

@@ -146,9 +146,10 @@ func strong(path, source string, text []byte) ([]byte, error) {
 	return text, nil
 }
 
-// Warnings are what is not wrong, but should be looked at: secrets that others on this machine can read.
+// Warnings are what is not wrong, but should be looked at: secrets that others on this machine can read, and
+// routes that may not do what they are there for.
 func (c *Config) Warnings() []string {
-	var out []string
+	out := warnRoutes(c.Routes)
 	refs := []Secret{c.Admin.Token}
 	for _, key := range append(append([]Key{}, c.Keys...), c.Legacy.Bridge.Secrets...) {
 		refs = append(refs, key.Secret)

@@ -97,4 +97,13 @@ func TestReadSecrets(t *testing.T) {
 			t.Errorf("%v", w)
 		}
 	})
+	t.Run("a route that may want to be a callback is warned about", func(t *testing.T) {
+		c, err := config.Parse("crossfade.yaml", []byte(strings.Replace(good, "{path: /cart/,", "{path: /cart/, no_handover: true, cross_site: true,", 1)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if w := c.Warnings(); len(w) != 1 || !strings.Contains(w[0], "callback: true") {
+			t.Errorf("%v", w)
+		}
+	})
 }
