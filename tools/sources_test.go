@@ -8,9 +8,7 @@ import (
 )
 
 // longFiles may be longer than lineLimit, each for a reason.
-var longFiles = map[string]string{
-	"edge/handover/model_test.go": "the model of a visit: browser, stores and legacy are one state machine",
-}
+var longFiles = map[string]string{}
 
 // skips may skip a test, each for a reason; that something is not installed is none.
 var skips = map[string]string{
