@@ -169,6 +169,31 @@ def test_a_row_that_is_gone_during_save_is_a_logout(browser, legacy, each_engine
     assert response.cookies["sessionid"]["max-age"] == 0
 
 
+def test_a_poll_that_a_login_overtakes_leaves_the_new_cookie_alone(browser, legacy, ann, each_engine):
+    browser.visit("/put", legacy, body={"cart": [1]})
+    old = key_of(browser)
+    browser.visit("/sign_in", legacy, post=ANN)
+    new = key_of(browser)
+    assert new != old
+    for headers, stays in (({"HTTP_SEC_FETCH_MODE": "cors"}, True), ({}, False)):
+        late = type(browser)()
+        late.cookies["sessionid"] = old
+        answer = late.visit("/who", legacy, **headers)
+        assert answer.json() == {"user": None, "cart": None}
+        assert ("sessionid" not in answer.cookies) is stays
+    # What a script does to its session itself is Django's business as ever.
+    late = type(browser)()
+    late.cookies["sessionid"] = new
+    assert late.visit("/sign_out", legacy, HTTP_SEC_FETCH_MODE="cors").cookies["sessionid"].value == ""
+
+
+def test_a_poll_whose_row_is_gone_at_save_leaves_the_cookie_alone(browser, legacy, each_engine):
+    browser.visit("/put", legacy, body={"cart": [1]})
+    answer = browser.visit("/row_gone", legacy, HTTP_SEC_FETCH_MODE="cors")
+    assert answer.status_code == 200
+    assert "sessionid" not in answer.cookies
+
+
 def test_a_write_in_flight_behind_the_engines_back_is_not_served(browser, bridge, legacy, each_engine):
     """The worst case of a cache engine: the value is written after everything was deleted."""
     lineage, key = hex_id(), hex_id()

@@ -81,8 +81,7 @@ def with_legacy(
     if isinstance(session, Stamped) and session.ended and not visit.token_cookie:
         # The edge drops its own cookies too, whether or not Crossfade can hear of the end now.
         response[ENDED] = session.ended
-    if isinstance(session, Stamped) and session.refused and session.is_empty():
-        # The key was handed over. Its cookie stays: the edge will exchange it at the next entry.
+    if isinstance(session, Stamped) and session.is_empty() and _leave_cookie(request, session):
         if session.accessed:
             patch_vary_headers(response, ("Cookie",))
         return response
@@ -90,9 +89,23 @@ def with_legacy(
         return finish(request, response)
     except SessionInterrupted:
         visit.runtime.counts.add("legacy.ended_during_request")
-        _delete_legacy(response)
+        if not _in_background(request):
+            _delete_legacy(response)
         patch_vary_headers(response, ("Cookie",))
         return response
+
+
+def _leave_cookie(request: HttpRequest, session: Stamped) -> bool:
+    """Whether the cookie of a session that is not there stays. Django would delete it."""
+    if session.refused:
+        return True  # the key was handed over: the edge will exchange it at the next entry
+    return _in_background(request) and not session.modified
+
+
+def _in_background(request: HttpRequest) -> bool:
+    """Whether a script sent this. Then another response, of a login say, may have given the browser a new
+    session while this request was under way with the old one, and a deletion would hit the new."""
+    return request.headers.get("Sec-Fetch-Mode", "navigate") != "navigate"
 
 
 class _Turn:
