@@ -1,6 +1,11 @@
 package e2e_test
 
-import "testing"
+import (
+	"io"
+	"net/http"
+	"regexp"
+	"testing"
+)
 
 // out navigates until the session is seen to be over: on the very next page, within the published bound.
 func (b *tab) out(governed string) {
@@ -68,6 +73,44 @@ func operatorEnds(t *testing.T, s *shop) {
 	stays.out("legacy")
 }
 
+// endedWhileOpen: a page that is open when an operator ends the subject's sessions learns of it with its next
+// request, in the background or not, whichever system serves it.
+func endedWhileOpen(t *testing.T, s *shop) {
+	user := s.customer()
+	for _, system := range []string{"new", "legacy"} {
+		if system == "new" {
+			s.everybodyToNew(t)
+		} else {
+			s.kill(t)
+		}
+		one := s.visitor(t)
+		two := s.visitor(t)
+		two.name = "other browser"
+		for _, b := range []*tab{one, two} {
+			b.visit("/accounts/login/?next=/orders/")
+			b.login(user)
+			b.at("/orders/")
+			b.expect(system, seen{By: "legacy", User: user})
+		}
+		subject := evaluate[string](one, `fetch("/api/me").then((r) => r.json()).then((me) => me.subject)`)
+		s.command(t, "session", "end", "--subject", subject, "--reason", "stolen laptop")
+		if system == "legacy" {
+			s.legacyKnows(t) // in the new system it is in force when the command has answered
+		}
+		if by, who := one.me(); by != system || who != "" {
+			t.Errorf("after the end %s answers the page for %q", by, who)
+		}
+		for _, b := range []*tab{one, two} {
+			b.visit("/orders/")
+			b.at("/accounts/login/?next=/orders/")
+			b.expect(system, seen{By: "legacy"})
+		}
+		two.login(user) // and the end is no ban
+		two.at("/orders/")
+		two.expect(system, seen{By: "legacy", User: user})
+	}
+}
+
 func plantedCookie(t *testing.T, s *shop) {
 	attacker := s.visitor(t)
 	attacker.visit("/accounts/login/?next=/")
@@ -125,3 +168,22 @@ func logoutOn(t *testing.T, s *shop, system string, cross func(*testing.T)) {
 	replay()
 	nobody("in the other system, with the cookies of before")
 }
+
+// legacyKnows waits until the monolith has confirmed every end.
+func (s *shop) legacyKnows(t *testing.T) {
+	t.Helper()
+	eventually(t, "legacy has confirmed every end", func() bool {
+		res, err := s.client.Get(s.InternalURL + "/metrics")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		text, err := io.ReadAll(res.Body)
+		if err != nil || res.StatusCode != http.StatusOK {
+			t.Fatalf("/metrics answers %d (%v)", res.StatusCode, err)
+		}
+		return outstandingEnds.FindStringSubmatch(string(text))[1] == "0"
+	})
+}
+
+var outstandingEnds = regexp.MustCompile(`(?m)^crossfade_ends_outstanding(?:\{[^}]*\})? (\S+)$`)

@@ -1,6 +1,6 @@
-// Package e2e_test plays the whole example shop to a real browser: the Django monolith under gunicorn, the
-// Go storefront, and the crossfade binary in front of both, over HTTPS, so that the cookies are the
-// real ones.
+// Package e2e_test plays the whole example shop to a real browser: the Django monolith under gunicorn
+// or uvicorn, the Go storefront, and the crossfade binary in front of both, over HTTPS, so that the cookies
+// are the real ones.
 //
 // Invariant: whatever a visitor does in a scenario, after every page she has one session cookie at most,
 // no script of hers can read it, and the page, the epoch and the handshake agree about who she is.
@@ -32,11 +32,8 @@ const patience = 30 * time.Second
 // TestShop runs the scenarios one after another against one stack, since the rollout that they start and
 // kill is everybody's. Each begins with a fresh browser, and with everybody on the monolith.
 func TestShop(t *testing.T) {
-	s := open(t)
-	for _, scenario := range []struct {
-		name string
-		play func(*testing.T, *shop)
-	}{
+	s := open(t, stack.Options{})
+	s.play(t, []scenario{
 		{"a guest with a cart is moved and keeps it", guestIsMoved},
 		{"a customer shops through a move, a kill and its lifting with one login", wholeJourney},
 		{"tabs that navigate at once during handovers are one visitor", tabsAtOnce},
@@ -49,15 +46,28 @@ func TestShop(t *testing.T) {
 		{"a logout on one system holds on both, whatever cookies come back", logoutHolds},
 		{"staff keep the admin before, during and after a kill", admin},
 		{"a guest who logs in to the admin while new governs stays in it", adminFirst},
+		{"a rehearsed kill sends staff back, and nobody else", rehearsal},
 		{"a password change ends the other browser's session on new", passwordChange},
 		{"an operator ends a customer's sessions in both systems", operatorEnds},
+		{"an operator ends a subject's sessions while two browsers show them", endedWhileOpen},
 		{"a legacy cookie that somebody planted changes nobody", plantedCookie},
 		{"a guest signs up on the monolith while new governs", signUp},
 		{"a magic cookie gets one browser in, whatever the rollout says", magicCookie},
 		{"the browser client notices a kill and its lifting", browserClient},
 		{"an edge that is killed with -9 comes back with everybody logged in", edgeDies},
 		{"a kill while the bridge is down brings a customer back logged in", bridgeDown},
-	} {
+		{"after the finish everybody is on new, old cookies are taken over, and a kill is refused", finish},
+	})
+}
+
+// scenario is one story, which leaves the shop to the next one.
+type scenario struct {
+	name string
+	play func(*testing.T, *shop)
+}
+
+func (s *shop) play(t *testing.T, scenarios []scenario) {
+	for _, scenario := range scenarios {
 		t.Run(scenario.name, func(t *testing.T) {
 			s.begin(t)
 			scenario.play(t, s)
@@ -72,14 +82,14 @@ type shop struct {
 	client    *http.Client
 }
 
-func open(t *testing.T) *shop {
+// open starts a shop: what the options leave open is the tests'.
+func open(t *testing.T, o stack.Options) *shop {
 	t.Helper()
 	certificate := testenv.SelfSigned(t)
-	running, err := stack.Start(t.Context(), stack.Options{
-		Root: testenv.Root(t), Python: testenv.Venv(t, testenv.Django52), Dir: t.TempDir(),
-		Certificate: certificate.CertFile, Key: certificate.KeyFile,
-		Progress: func(line string) { t.Log(line) },
-	})
+	o.Root, o.Python, o.Dir = testenv.Root(t), testenv.Venv(t, testenv.Django52), t.TempDir()
+	o.Certificate, o.Key = certificate.CertFile, certificate.KeyFile
+	o.Progress = func(line string) { t.Log(line) }
+	running, err := stack.Start(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,5 +1,5 @@
-// Package stack runs the whole example shop as real processes: the Django monolith under gunicorn, the
-// Go storefront, and Crossfade in front of both.
+// Package stack runs the whole example shop as real processes: the Django monolith under gunicorn or
+// uvicorn, the Go storefront, and Crossfade in front of both.
 //
 // Invariant: everything it starts listens on loopback, keeps its data in one folder, and is gone when
 // Close returns. The demo, the story and the end-to-end tests start the same stack.
@@ -28,14 +28,15 @@ var configText string
 // Options say how the stack is run. The zero value takes free ports and a temporary folder.
 type Options struct {
 	Root         string // the checkout
-	Python       string // interpreter with Django, gunicorn and the crossfade package
+	Python       string // interpreter with Django, its servers and the crossfade package
 	Dir          string // data and logs; empty: a temporary folder, removed by Close
 	PublicPort   int    // 0: a free one
 	Customers    int    // how many customers are seeded; default 20
 	ControlSlice string // default "0"
 	Certificate  string // with Key: the edge speaks TLS
 	Key          string
-	Workers      int               // gunicorn workers; default 2
+	Workers      int               // of the monolith's server; default 2
+	ASGI         bool              // serve the monolith by uvicorn instead of gunicorn
 	Progress     func(string)      // one line per step; nil: silent
 	Env          map[string]string // added to every process
 }
@@ -167,10 +168,7 @@ func (s *Stack) start(ctx context.Context, o Options) error {
 	o.Progress("starting the Django monolith")
 	s.Monolith, err = run(ctx, command{
 		name: "monolith", dir: filepath.Join(o.Root, "examples/shop/monolith"), log: s.path("monolith.log"), env: env,
-		path: o.Python, args: []string{"-m", "gunicorn", "--worker-class", "gthread", "--threads", "4",
-			"--workers", strconv.Itoa(o.Workers), "--keep-alive", "30", "--bind", local(monolith),
-			// From a local peer gunicorn would take SCRIPT_NAME, and with it the path, out of a visitor's header.
-			"--forwarder-headers", "", "shop.wsgi"},
+		path: o.Python, args: server(o, monolith),
 		ready: "http://" + local(monolith) + "/healthz",
 	})
 	if err != nil {
@@ -192,6 +190,19 @@ func (s *Stack) start(ctx context.Context, o Options) error {
 		path: filepath.Join(o.Root, ".build", "storefront"), ready: "http://" + local(storefront) + "/healthz",
 	})
 	return err
+}
+
+// server is how the monolith is served, as arguments of Python.
+func server(o Options, port int) []string {
+	workers := strconv.Itoa(o.Workers)
+	if o.ASGI {
+		return []string{"-m", "uvicorn", "--host", "127.0.0.1", "--port", strconv.Itoa(port), "--workers", workers,
+			"--lifespan", "off", "--timeout-keep-alive", "30", "--log-level", "warning", "shop.asgi:application"}
+	}
+	return []string{"-m", "gunicorn", "--worker-class", "gthread", "--threads", "4",
+		"--workers", workers, "--keep-alive", "30", "--bind", local(port),
+		// From a local peer gunicorn would take SCRIPT_NAME, and with it the path, out of a visitor's header.
+		"--forwarder-headers", "", "shop.wsgi"}
 }
 
 func (s *Stack) environment(o Options) []string {

@@ -71,6 +71,7 @@ func run(ctx context.Context, args []string, env func(string) string) error {
 	server, err := web.New(web.Config{
 		Catalogue: catalogue, Sessions: sessions, PublicURL: or(env("SHOP_PUBLIC_URL"), "http://localhost:8001"),
 		Random: rand.Reader, Log: log, BrowserClient: !*withoutCrossfade,
+		CSRFInSession: env("SHOP_CSRF_USE_SESSIONS") == "1",
 	})
 	if err != nil {
 		return err

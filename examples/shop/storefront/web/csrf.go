@@ -1,33 +1,35 @@
 package web
 
 import (
+	"errors"
 	"io"
 	"net/http"
 	"strings"
+
+	"crossfade.dev/crossfade/client"
 )
 
-// Django's double-submit token. The storefront does not need it for itself: it refuses cross-origin
-// forms by Origin and Sec-Fetch-Site. It puts one into its forms because a form may be sent after the
-// visitor went back to the monolith, which checks it against the csrftoken cookie.
+// Django's token. The storefront does not need it for itself: it refuses cross-origin forms by Origin and
+// Sec-Fetch-Site. It puts one into its forms because a form may be sent after the visitor went back to the
+// monolith, which checks it against the csrftoken cookie or, with CSRF_USE_SESSIONS, against the session.
 const (
 	csrfCookie  = "csrftoken"
+	keyCSRF     = "_csrftoken" // Django's session key
 	csrfLength  = 32
 	csrfLetters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 	csrfAge     = 52 * 7 * 24 * 60 * 60 // seconds; Django's
 )
 
-// csrfToken is a masked token for the forms of this page. A browser without a cookie gets one.
-func (s *Server) csrfToken(w http.ResponseWriter, r *http.Request) (string, error) {
-	secret, ok := csrfSecret(r)
-	if !ok {
-		var err error
-		if secret, err = csrfRandom(s.random); err != nil {
-			return "", err
-		}
-		http.SetCookie(w, &http.Cookie{
-			Name: csrfCookie, Value: secret, Path: "/", MaxAge: csrfAge,
-			Secure: s.secure, SameSite: http.SameSiteLaxMode,
-		})
+// csrfToken is a masked token for the forms of this page; empty, where the session cannot keep one: then
+// the monolith would refuse the form, and the storefront takes it.
+func (s *Server) csrfToken(w http.ResponseWriter, r *http.Request, v *visit) (string, error) {
+	find := s.cookieSecret
+	if s.inSession {
+		find = s.sessionSecret
+	}
+	secret, err := find(w, r, v)
+	if err != nil || secret == "" {
+		return "", err
 	}
 	mask, err := csrfRandom(s.random)
 	if err != nil {
@@ -36,17 +38,53 @@ func (s *Server) csrfToken(w http.ResponseWriter, r *http.Request) (string, erro
 	return csrfMask(secret, mask), nil
 }
 
-// csrfSecret is the secret in the browser's cookie, if there is exactly one sound cookie.
-func csrfSecret(r *http.Request) (string, bool) {
-	cookies := r.CookiesNamed(csrfCookie)
-	if len(cookies) != 1 || len(cookies[0].Value) != csrfLength {
-		return "", false
+// cookieSecret is the secret in the browser's cookie, if there is exactly one sound cookie; otherwise the
+// browser gets one.
+func (s *Server) cookieSecret(w http.ResponseWriter, r *http.Request, _ *visit) (string, error) {
+	if cookies := r.CookiesNamed(csrfCookie); len(cookies) == 1 && isSecret(cookies[0].Value) {
+		return cookies[0].Value, nil
 	}
-	secret := cookies[0].Value
-	return secret, onlyLetters(secret)
+	secret, err := csrfRandom(s.random)
+	if err != nil {
+		return "", err
+	}
+	http.SetCookie(w, &http.Cookie{
+		Name: csrfCookie, Value: secret, Path: "/", MaxAge: csrfAge,
+		Secure: s.secure, SameSite: http.SameSiteLaxMode,
+	})
+	return secret, nil
 }
 
-func onlyLetters(s string) bool {
+// sessionSecret is the secret in the session. A session without one gets one, and of two tabs that do so
+// at once both use the first's: a page must not carry a token that the other page made worthless.
+func (s *Server) sessionSecret(_ http.ResponseWriter, r *http.Request, v *visit) (string, error) {
+	if v == nil || v.unread {
+		return "", nil
+	}
+	for range attempts {
+		if secret := value[string](v, keyCSRF); isSecret(secret) {
+			return secret, nil
+		}
+		secret, err := csrfRandom(s.random)
+		if err != nil {
+			return "", err
+		}
+		err = v.write(r.Context(), client.Change{Set: map[string]any{keyCSRF: secret}, Unchanged: []string{keyCSRF}})
+		if err == nil {
+			return secret, nil
+		}
+		if !errors.Is(err, client.ErrConflict) || v.refresh(r.Context()) != nil {
+			s.log.WarnContext(r.Context(), "a page has no CSRF token", "error", err)
+			return "", nil
+		}
+	}
+	return "", nil
+}
+
+func isSecret(s string) bool {
+	if len(s) != csrfLength {
+		return false
+	}
 	for i := range len(s) {
 		if strings.IndexByte(csrfLetters, s[i]) < 0 {
 			return false

@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"crossfade.dev/crossfade/examples/shop/storefront/web"
 )
 
 var csrfField = regexp.MustCompile(`name="csrfmiddlewaretoken" value="([a-zA-Z0-9]{64})"`)
@@ -21,15 +23,17 @@ func unmask(token string) string {
 	return out.String()
 }
 
-func TestCSRF(t *testing.T) {
-	token := func(t *testing.T, b *browser) string {
-		t.Helper()
-		m := csrfField.FindStringSubmatch(b.get("/stores/kori-ramen/").Body.String())
-		if m == nil {
-			t.Fatal("the form has no token")
-		}
-		return m[1]
+// token is the one in a form of the shop.
+func token(t *testing.T, b *browser) string {
+	t.Helper()
+	m := csrfField.FindStringSubmatch(b.get("/stores/kori-ramen/").Body.String())
+	if m == nil {
+		t.Fatal("the form has no token")
 	}
+	return m[1]
+}
+
+func TestCSRF(t *testing.T) {
 	t.Run("a form can be sent to the monolith: its token means Django's cookie", func(t *testing.T) {
 		b := open(t)
 		b.cookies["csrftoken"] = &http.Cookie{Name: "csrftoken", Value: "uZxmsjbdkNCUdZ8Y6ZDeaqVtBlQUGYAB"}
@@ -55,6 +59,26 @@ func TestCSRF(t *testing.T) {
 			if c == nil || c.Path != "/" || c.SameSite != http.SameSiteLaxMode || unmask(got) != c.Value {
 				t.Errorf("%q: cookie %v", value, c)
 			}
+		}
+	})
+}
+
+func TestCSRF_inSession(t *testing.T) {
+	t.Run("a form can be sent to the monolith: its token means what Django has in the session", func(t *testing.T) {
+		b := openAs(t, web.Config{CSRFInSession: true})
+		b.fill(map[string]any{"_csrftoken": "uZxmsjbdkNCUdZ8Y6ZDeaqVtBlQUGYAB"})
+		if got := token(t, b); unmask(got) != "uZxmsjbdkNCUdZ8Y6ZDeaqVtBlQUGYAB" {
+			t.Errorf("the token means %s", unmask(got))
+		}
+	})
+	t.Run("a session without one keeps the first, and no cookie is set", func(t *testing.T) {
+		b := openAs(t, web.Config{CSRFInSession: true})
+		one, two := unmask(token(t, b)), unmask(token(t, b))
+		if kept := b.kept("_csrftoken"); one != two || kept != `"`+one+`"` {
+			t.Errorf("two pages mean %s and %s, the session has %s", one, two, kept)
+		}
+		if c := b.cookies["csrftoken"]; c != nil {
+			t.Errorf("cookie %v", c)
 		}
 	})
 }

@@ -75,7 +75,7 @@ func thumb(icon string, hue int) template.HTML {
 // show renders a page whole before a byte of it is sent, and takes the messages that it shows out of
 // the session.
 func (s *Server) show(w http.ResponseWriter, r *http.Request, v *visit, status int, page string, body any) {
-	token, err := s.csrfToken(w, r)
+	token, err := s.csrfToken(w, r, v)
 	if err != nil {
 		s.fail(w, r, err)
 		return

@@ -27,7 +27,9 @@ type Config struct {
 	Sessions  Sessions
 	PublicURL string    // where browsers reach the shop; decides about Secure cookies
 	Random    io.Reader // for CSRF tokens
-	Log       *slog.Logger
+	// CSRFInSession is the monolith's CSRF_USE_SESSIONS: its token is in the session, not in a cookie.
+	CSRFInSession bool
+	Log           *slog.Logger
 	// BrowserClient puts Crossfade's browser client into the pages; false without Crossfade.
 	BrowserClient bool
 }
@@ -39,6 +41,7 @@ type Server struct {
 	random    io.Reader
 	log       *slog.Logger
 	secure    bool
+	inSession bool // where the CSRF secret is
 	script    bool
 	pages     map[string]*template.Template
 	mux       *http.ServeMux
@@ -54,7 +57,7 @@ func New(c Config) (*Server, error) {
 	}
 	s := &Server{
 		catalogue: c.Catalogue, sessions: c.Sessions, random: c.Random, log: c.Log,
-		secure: public.Scheme == "https", script: c.BrowserClient,
+		secure: public.Scheme == "https", inSession: c.CSRFInSession, script: c.BrowserClient,
 	}
 	if s.pages, err = parsePages(); err != nil {
 		return nil, err

@@ -27,6 +27,12 @@ type browser struct {
 
 func open(t *testing.T) *browser {
 	t.Helper()
+	return openAs(t, web.Config{})
+}
+
+// openAs opens a shop with what is set in c; the rest is the test's.
+func openAs(t *testing.T, c web.Config) *browser {
+	t.Helper()
 	catalogue, err := shop.LoadCatalogue()
 	if err != nil {
 		t.Fatal(err)
@@ -34,10 +40,9 @@ func open(t *testing.T) *browser {
 	random := rand.NewChaCha8([32]byte{1})
 	sessions, session := alone.New(random), &alone.Session{}
 	sessions.Put("mine", session)
-	server, err := web.New(web.Config{
-		Catalogue: catalogue, Sessions: sessions.Of, PublicURL: "http://localhost:8000", Random: random,
-		Log: slog.New(slog.NewTextHandler(io.Discard, nil)), BrowserClient: true,
-	})
+	c.Catalogue, c.Sessions, c.PublicURL, c.Random = catalogue, sessions.Of, "http://localhost:8000", random
+	c.Log, c.BrowserClient = slog.New(slog.NewTextHandler(io.Discard, nil)), true
+	server, err := web.New(c)
 	if err != nil {
 		t.Fatal(err)
 	}
