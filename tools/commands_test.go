@@ -14,7 +14,8 @@ import (
 )
 
 // TestDocumentedCommands takes every "crossfade …" and "make …" that the docs tell people to type, in
-// blocks marked sh and in `…`, and asks the program and the Makefile whether it exists, flags included.
+// blocks of a shell, in indented ones and in `…`, and asks the program and the Makefile whether it exists,
+// flags included.
 func TestDocumentedCommands(t *testing.T) {
 	program := &helpTree{path: testenv.Binary(t), pages: map[string]helpPage{}}
 	targets := makeTargets(read(t, "Makefile"))
@@ -55,25 +56,49 @@ func TestLinkedFiles(t *testing.T) {
 }
 
 var (
-	shellBlock = regexp.MustCompile("(?ms)^[ \t]*```(?:sh|bash|console)\n(.*?)^[ \t]*```")
-	anyBlock   = regexp.MustCompile("(?ms)^[ \t]*```.*?^[ \t]*```")
-	inlineCode = regexp.MustCompile("`([^`\n]+)`")
+	anyBlock   = regexp.MustCompile("(?ms)^[ \t]*(```|~~~)[ \t]*([a-z-]*)[^\n]*\n(.*?)^[ \t]*(?:```|~~~)[ \t]*$")
+	indented   = regexp.MustCompile(`(?m)^(?: {4}|\t)[ \t]*(\S.*)$`)
+	inlineCode = regexp.MustCompile("`([^`\n]+(?:\n[^`\n]+)?)`") // it may go over the end of a line
+	prompt     = regexp.MustCompile(`(?m)^[ \t]*\$ (.*)$`)
 	separator  = regexp.MustCompile(`&&|\|\||;|\|`)
 	assignment = regexp.MustCompile(`^[A-Z_]+=`)
 	quotation  = regexp.MustCompile(`"[^"]*"|'[^']*'`)
 )
 
+// shells are the languages of blocks that hold commands.
+var shells = []string{"sh", "bash", "zsh", "shell", "console", "shell-session"}
+
+// transcripts are those that show output too.
+var transcripts = map[string]bool{"console": true, "shell-session": true}
+
+// typedLines are the lines of a page that somebody might type, and some that nobody would.
+func typedLines(page string) (lines []string) {
+	for _, block := range anyBlock.FindAllStringSubmatch(page, -1) {
+		language, text := block[2], strings.ReplaceAll(block[3], "\\\n", " ")
+		switch {
+		case !slices.Contains(shells, language):
+		case transcripts[language] && prompt.MatchString(text): // what has no prompt is output
+			for _, line := range prompt.FindAllStringSubmatch(text, -1) {
+				lines = append(lines, line[1])
+			}
+		default:
+			lines = append(lines, strings.Split(text, "\n")...)
+		}
+	}
+	prose := anyBlock.ReplaceAllString(page, "")
+	for _, line := range indented.FindAllStringSubmatch(strings.ReplaceAll(prose, "\\\n", " "), -1) {
+		lines = append(lines, line[1])
+	}
+	for _, span := range inlineCode.FindAllStringSubmatch(prose, -1) {
+		lines = append(lines, strings.ReplaceAll(span[1], "\n", " "))
+	}
+	return lines
+}
+
 // documentedCommands are the commands of a page as words, "crossfade" or "make" first.
 func documentedCommands(page string) [][]string {
-	var lines []string
-	for _, block := range shellBlock.FindAllStringSubmatch(page, -1) {
-		lines = append(lines, strings.Split(strings.ReplaceAll(block[1], "\\\n", " "), "\n")...)
-	}
-	for _, span := range inlineCode.FindAllStringSubmatch(anyBlock.ReplaceAllString(page, ""), -1) {
-		lines = append(lines, span[1])
-	}
 	var commands [][]string
-	for _, line := range lines {
+	for _, line := range typedLines(page) {
 		line, _, _ = strings.Cut(strings.TrimPrefix(strings.TrimSpace(line), "$ "), " #")
 		line = quotation.ReplaceAllString(line, "TEXT")
 		for _, part := range separator.Split(line, -1) {
@@ -194,12 +219,16 @@ func (h *helpTree) judge(t *testing.T, words []string) string {
 func TestDocumentedCommandsRule(t *testing.T) {
 	page := "Type `crossfade rollout start sessions` or `sudo make demo`.\n" +
 		"```sh\n$ cd shop && CI=1 .build/crossfade serve \\\n  --config 'a; make x' # starts\nmake test-go FUZZ=x\n```\n" +
-		"```go\ncrossfade.Decide(x)\n```\n"
+		"```go\ncrossfade.Decide(x)\n```\n" +
+		"```console\n$ crossfade kill sessions --reason \"slow\"\ncrossfade is output\n```\n" +
+		"~~~shell\ncrossfade magic list\n~~~\n" +
+		"Then:\n\n    make story    # hands off\n\nand `crossfade kill lift\nsessions`, or `kill lift`.\n"
 	got := []string{}
 	for _, words := range documentedCommands(page) {
 		got = append(got, strings.Join(words, " "))
 	}
-	want := []string{"crossfade serve --config TEXT", "make test-go FUZZ=x", "crossfade rollout start sessions", "make demo"}
+	want := []string{"crossfade serve --config TEXT", "make test-go FUZZ=x", "crossfade kill sessions --reason TEXT",
+		"crossfade magic list", "make story", "crossfade rollout start sessions", "make demo", "crossfade kill lift sessions"}
 	if !slices.Equal(got, want) {
 		t.Errorf("commands found: %q", got)
 	}
