@@ -232,6 +232,8 @@ func (d *django) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		d.login(w, &v, q.Get("login"), q.Has("raw"))
 	case q.Has("logout"):
 		d.logout(w, &v)
+	case q.Has("password"):
+		d.password(w, &v)
 	case q.Has("set"):
 		if v.Claims.Session.IsZero() {
 			d.write(w, &v, q.Get("set"))
@@ -297,6 +299,23 @@ func (d *django) login(w http.ResponseWriter, v *who, subject string, raw bool) 
 	d.mu.Unlock()
 	v.Subject = subject
 	setLegacy(w, key)
+}
+
+// password changes it on new: a new secret first, then the end of all other sessions of the subject.
+func (d *django) password(w http.ResponseWriter, v *who) {
+	id := session.ID(v.Claims.Session)
+	key := d.add(v.Subject, session.VisitorID(v.Claims.Visitor))
+	issued, err := d.sessions.StepUp(context.Background(), session.StepUp{ID: id, AuthTime: d.clock.Now(), LegacyKey: key, LegacyExpires: d.clock.Now().Add(14 * 24 * time.Hour)})
+	if err != nil {
+		panic(err)
+	}
+	d.mu.Lock()
+	d.rows[key].lineage = issued.Session.Lineage
+	d.mu.Unlock()
+	if _, err := d.sessions.End(context.Background(), session.End{Subject: v.Subject, Except: id, Reason: "password", LegacyDone: true}); err != nil {
+		panic(err)
+	}
+	d.site.hand(w, v, issued)
 }
 
 func setLegacy(w http.ResponseWriter, key string) {

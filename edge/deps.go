@@ -51,7 +51,6 @@ type Sessions interface {
 	ReleaseRestore(ctx context.Context, c session.Claim) error
 	AttachCounterpart(ctx context.Context, id session.ID, key string, expires time.Time) error
 	Read(ctx context.Context, id session.ID) (*session.Session, map[string]session.Attribute, error)
-	ByLineage(ctx context.Context, l session.Lineage) (*session.Session, error)
 	End(ctx context.Context, in session.End) (session.Ended, error)
 	CurrentMark() session.Mark
 	MarkAgainst(subject string) session.Mark

@@ -64,6 +64,8 @@ type exchangeOrder struct {
 	visitor session.VisitorID
 	killed  bool
 	request string
+	// followed: key is where the session of the key that was presented has gone since.
+	followed bool
 }
 
 type exchangeDone struct {
@@ -116,6 +118,13 @@ func (e *Edge) exchange(ctx context.Context, o exchangeOrder) exchangeDone {
 	if err != nil {
 		e.deps.Log.Warn("exchange: the new session could not be written", "request", o.request, "lineage", answer.Lineage.String(), "error", err)
 		return exchangeDone{outcome: handover.Unreachable}
+	}
+	if made.Follow != "" {
+		if o.followed {
+			return exchangeDone{outcome: handover.Unreachable} // it moves faster than we follow: the next entry will
+		}
+		o.key, o.followed = made.Follow, true
+		return e.exchange(ctx, o)
 	}
 	done := exchangeDone{outcome: handover.Done, exchanged: made, lineage: answer.Lineage}
 	if made.Refused != "" {

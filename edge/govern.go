@@ -64,7 +64,8 @@ func (s *standing) old(now time.Time, heartbeat time.Duration) bool {
 // govern finds which system governs this request, whether systems may change at it, and whether the kill
 // switch holds the visitor. First that applies:
 //
-//  1. The visitor was handed over under a snapshot that this edge has not seen: that record is obeyed.
+//  1. The visitor was handed over under a snapshot that this edge has not seen: that record is obeyed, by
+//     the rules of an entry too, so that two cookies do not stay and a spent one is not served.
 //  2. The kill switch, at every request. It stays in force however old the snapshot is: it is the safe
 //     direction, it may be pulled for the very trouble that silences the control plane, and whom another
 //     edge has let back since is protected by rule 1.
@@ -76,7 +77,7 @@ func (p *passage) govern() {
 	p.frozen = p.standing.old(p.now, p.e.cfg.Handover.Heartbeat)
 	switch {
 	case p.behind:
-		p.entry, p.governs = false, p.whereItIs()
+		p.governs = p.lastEntry()
 		return
 	case p.entry || p.standing.killed:
 		p.decide()

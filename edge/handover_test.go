@@ -452,19 +452,6 @@ func TestEdge_Snapshots(t *testing.T) {
 		s.clock.Advance(time.Minute)
 		b.nav("/").served(t, "django", "ann")
 	})
-	t.Run("an edge with an older snapshot obeys the visitor's record", func(t *testing.T) {
-		s := open(t)
-		b := s.browser()
-		b.cookies[cookieLegacy] = s.legacy.add("ann", session.VisitorID{})
-		s.start()
-		old := s.snapshot.Load()
-		b.nav("/").served(t, "shop", "ann")
-		s.kill()
-		b.nav("/").served(t, "django", "ann")
-		s.snapshot.Store(old) // another edge, which has not heard of the kill
-		b.nav("/").served(t, "django", "ann")
-		b.holds(t, "legacy")
-	})
 	t.Run("versions that were started anew do not hold visitors for ever", func(t *testing.T) {
 		s := open(t)
 		b := s.browser()

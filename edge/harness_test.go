@@ -177,9 +177,6 @@ func (l liveManager) AttachCounterpart(ctx context.Context, id session.ID, key s
 func (l liveManager) Read(ctx context.Context, id session.ID) (*session.Session, map[string]session.Attribute, error) {
 	return l.s.sessions.Read(ctx, id)
 }
-func (l liveManager) ByLineage(ctx context.Context, lin session.Lineage) (*session.Session, error) {
-	return l.s.sessions.ByLineage(ctx, lin)
-}
 func (l liveManager) End(ctx context.Context, in session.End) (session.Ended, error) {
 	return l.s.sessions.End(ctx, in)
 }

@@ -70,7 +70,7 @@ func (p *passage) answered(ctx context.Context, up *upstream, res *http.Response
 		p.ended()
 	}
 	// A logout and then a login, or data for a guest, in one request: the end goes first.
-	accepted := handedOff != "" && p.accept(handedOff, end != "")
+	accepted := handedOff != "" && p.accept(ctx, handedOff, end != "")
 	upstreamSets := p.judgeCookies(ctx, up, h, end != "" || accepted)
 	p.reach(res.StatusCode)
 	wrote := p.write(h, upstreamSets)
@@ -116,7 +116,7 @@ func overrulesCacheControl(name string) bool {
 
 // accept takes over a session change that a trusted upstream reports: of the session that the context
 // named, or after an end a new one that follows none.
-func (p *passage) accept(text string, afterEnd bool) bool {
+func (p *passage) accept(ctx context.Context, text string, afterEnd bool) bool {
 	h, err := handoff.Open(p.e.deps.Ring, text, p.now)
 	follows := contextjwt.ID(h.From) == p.claims.Session || afterEnd && h.From.IsZero()
 	if err != nil || !follows || p.verdict.plan.System != rollout.New || p.verdict.reader {
@@ -127,9 +127,8 @@ func (p *passage) accept(text string, afterEnd bool) bool {
 	p.gaveToStranger()
 	w := &p.out
 	w.session, w.token, w.tokenExpires = handover.Set, h.Token, h.Expires
-	// The mark that the context named is the one that the login recorded as born, or an older one.
 	p.putTicket(&ticket{
-		Lineage: h.Lineage, Visitor: p.visitor.ID, Born: session.Mark(p.claims.Mark), Expires: h.LegacyExpires.Truncate(time.Second),
+		Lineage: h.Lineage, Visitor: p.visitor.ID, Born: p.bornNow(ctx, h), Expires: h.LegacyExpires.Truncate(time.Second),
 		Token: hashToken(h.Token), Key: h.LegacyKey, Subject: h.Subject,
 	}, h.Subject != "")
 	if p.jar.legacy.present() {
@@ -140,6 +139,25 @@ func (p *passage) accept(text string, afterEnd bool) bool {
 		p.learn(h.Subject)
 	}
 	return true
+}
+
+// bornNow is the mark that a handed-off session is born at by now: "end all but this one", as after a new
+// password, has it born again behind the handoff, and a ticket of before would be worth nothing. Where the
+// store can't say, it is the mark that the context named: that of the login, or an older one.
+func (p *passage) bornNow(ctx context.Context, h handoff.Handoff) session.Mark {
+	named := session.Mark(p.claims.Mark)
+	token, ok := session.ParseToken(h.Token)
+	if h.Subject == "" || !ok {
+		return named
+	}
+	s, err := storeCall(p.e, ctx, p.killed, func(ctx context.Context) (*session.Session, error) {
+		s, _, err := p.e.deps.Sessions.Read(ctx, token.ID)
+		return s, err
+	})
+	if err != nil {
+		return named
+	}
+	return s.Born
 }
 
 // ended takes the session's cookies from the browser: a trusted upstream has ended it.
@@ -277,7 +295,7 @@ func (p *passage) rejudge(ctx context.Context, key string) (stays bool) {
 		p.setToken(now.issued)
 		p.out.related = true
 		p.visitor.LoggedIn = now.loggedIn
-		p.visitor.handed(p.standing.version, p.now)
+		p.handed()
 		if s := now.session; s.Subject != "" {
 			p.learn(s.Subject)
 		}
@@ -309,7 +327,7 @@ func (p *passage) stayLegacy() {
 		p.out.session, p.out.ticket = dropPresent(&p.jar.session), dropPresent(&p.jar.ticket)
 	}
 	p.visitor.System = rollout.Legacy
-	p.visitor.handed(p.standing.version, p.now)
+	p.handed()
 }
 
 // reach notes a funnel step: once per visitor and epoch.

@@ -13,7 +13,7 @@ import (
 // restore gives the new session back to legacy: the token's, or the live generation of the lineage that
 // the legacy key was exchanged for. Parallel tabs share one restore.
 func (c *crossing) restore(ctx context.Context) handover.Outcome {
-	id, err := c.restorable(ctx)
+	id, err := c.restorable()
 	if err != nil {
 		return c.unlessGone(ctx, isGone(err))
 	}
@@ -52,21 +52,15 @@ func (c *crossing) unlessGone(ctx context.Context, gone bool) handover.Outcome {
 	return handover.Unreachable
 }
 
-func (c *crossing) restorable(ctx context.Context) (session.ID, error) {
+func (c *crossing) restorable() (session.ID, error) {
 	if s := c.p.resolution.Session; s != nil && c.visit.Token != handover.TokenDead {
 		return s.ID, nil
 	}
-	if c.succession == nil {
+	if c.succession == nil || !c.succession.Open {
 		return session.ID{}, fault.New(fault.NotFound, "there is nothing to restore")
 	}
 	c.lineage = c.succession.Lineage
-	live, err := storeCall(c.p.e, ctx, c.killed, func(ctx context.Context) (*session.Session, error) {
-		return c.p.e.deps.Sessions.ByLineage(ctx, c.succession.Lineage)
-	})
-	if err != nil {
-		return session.ID{}, err
-	}
-	return live.ID, nil
+	return c.succession.Session, nil
 }
 
 type restoreOrder struct {

@@ -130,7 +130,7 @@ func (p *passage) record() {
 	changes := plan.Token != handover.Keep || plan.Legacy != handover.Keep
 	if (p.entry || p.killed) && plan.Reason != handover.ReasonStoreDown && plan.As != handover.Denied {
 		if changes || (v.System != 0 && v.System != plan.System) {
-			v.handed(p.standing.version, p.now)
+			p.handed()
 		}
 		v.System = plan.System
 	}
@@ -143,6 +143,13 @@ func (p *passage) record() {
 	}
 	if p.verdict.session != nil && p.verdict.session.Subject != "" {
 		p.learn(p.verdict.session.Subject)
+	}
+}
+
+// handed notes a handover. The record of one under a newer snapshot stands: whoever obeys it adds nothing.
+func (p *passage) handed() {
+	if !p.behind {
+		p.visitor.handed(p.standing.version, p.now)
 	}
 }
 

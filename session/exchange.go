@@ -112,12 +112,26 @@ func (m *Manager) exchangeAgain(ctx context.Context, x Exchange, key *Key) (Exch
 		return refused(RefusedMark)
 	case rec.Expired(now):
 		return refused(RefusedExpired)
-	case rec.State == StateMoving:
-		return Exchanged{}, fault.New(fault.Conflict, "the session is on its way back to legacy").WithHint("try again")
-	case rec.State != StateLive, !sameLogin(rec, x), !m.keyOpen(rec, now):
+	case !sameLogin(rec, x):
 		return refused(RefusedClosed)
 	}
-	won, err := m.winnerOf(ctx, rec, func(next *Record) { m.prime(next, rec, x) })
+	heir, err := m.heir(ctx, rec, now)
+	switch {
+	case err != nil:
+		return Exchanged{}, err
+	case heir == nil || !sameLogin(heir, x):
+		return refused(RefusedClosed)
+	case heir.State == StateMoving:
+		return Exchanged{}, fault.New(fault.Conflict, "the session is on its way back to legacy").WithHint("try again")
+	case heir.State == StateMoved:
+		return Exchanged{Follow: heir.LegacyKey}, nil
+	}
+	var won *Issued
+	if heir.ID == rec.ID {
+		won, err = m.winnerOf(ctx, rec, func(next *Record) { m.prime(next, rec, x) })
+	} else {
+		won, err = m.winner(ctx, heir.ID)
+	}
 	switch {
 	case err != nil:
 		return Exchanged{}, err

@@ -97,11 +97,14 @@ const (
 	RefusedClosed  Refusal = "closed"  // the key was handed over and proves nothing any more
 )
 
-// Exchanged is the outcome of an exchange: a token, or a refusal.
+// Exchanged is the outcome of an exchange: a token, a refusal, or another key to exchange.
 type Exchanged struct {
 	Issued  Issued
 	Created bool // false: a parallel request won; this is the winner's session
 	Refused Refusal
+	// Follow is set in the place of a token: the session has gone back to legacy under this key since, and
+	// what was presented proves it still. Exchange that key.
+	Follow string
 }
 
 // Succession tells what became of a legacy key that was handed over, or given out by a restore.
@@ -113,6 +116,8 @@ type Succession struct {
 	// successor was not presented yet or less than the grace ago and nothing changed privilege since.
 	Moved bool
 	Open  bool
+	// Session is what the key proves while it is open: the lineage's newest generation, live, moving or moved.
+	Session ID
 }
 
 // Claim is a restore under way. It is durable: anyone may complete it.

@@ -1,6 +1,9 @@
 package session
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // Succession tells what became of a legacy key. It is asked on each request that legacy serves while a
 // rollout runs, so both "known" and "not known" are answered from memory.
@@ -17,12 +20,45 @@ func (m *Manager) Succession(ctx context.Context, legacyKey string) (Succession,
 		return s, err
 	}
 	rec, err := m.head(ctx, k.Moved)
+	if err != nil || rec == nil {
+		return s, err
+	}
+	heir, err := m.heir(ctx, rec, m.now())
 	if err != nil {
 		return Succession{}, err
 	}
-	now := m.now()
-	s.Open = rec != nil && !m.dead(rec, now) && m.keyOpen(rec, now)
+	if heir != nil {
+		s.Open, s.Session = true, heir.ID
+	}
 	return s, nil
+}
+
+// heir is the newest generation of what a legacy key was exchanged for: it may have gone back to legacy
+// since, and come again. Nil: the key does not prove it any more, because something along that way was
+// presented a grace ago, or changed privilege.
+func (m *Manager) heir(ctx context.Context, rec *Record, now time.Time) (*Record, error) {
+	if !m.keyOpen(rec, now) {
+		return nil, nil
+	}
+	for {
+		if m.dead(rec, now) {
+			return nil, nil
+		}
+		if rec.State != StateMoved {
+			return rec, nil
+		}
+		if open, err := m.movedOpen(ctx, rec, now); err != nil || !open {
+			return nil, err
+		}
+		if rec.Next.IsZero() {
+			return rec, nil
+		}
+		next, err := m.head(ctx, rec.Next)
+		if err != nil || next == nil {
+			return nil, err
+		}
+		rec = next
+	}
 }
 
 // Presented takes down that a browser brought a legacy key that Crossfade gave out. From its first

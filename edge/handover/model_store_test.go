@@ -75,6 +75,7 @@ func (m *model) Ramp(percent int)                       { m.share = max(m.share,
 func (m *model) Kill(on bool)                           { m.killed = on }
 func (m *model) BridgeDown(down bool)                   { m.bridgeDown = down }
 func (m *model) AnswersLost(lost bool)                  { m.lost = lost }
+func (m *model) Lag(bool)                               {} // it has one edge
 func (m *model) StoreDown(down bool)                    { m.storeDown = down }
 func (m *model) Advance(d time.Duration)                { m.now += int(d / time.Second) }
 func (m *model) SessionCookies() (token, legacy string) { return "token", "legacy" }

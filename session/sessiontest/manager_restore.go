@@ -178,7 +178,7 @@ func testSuccession(t *testing.T, r *rig) {
 	})
 	t.Run("from the exchange on it has moved, and is open until 30 s after the successor was presented", func(t *testing.T) {
 		in := r.exchange(exchange("k1", session.Lineage{1}, "u1"))
-		same(t, ask("k1"), session.Succession{Known: true, Lineage: session.Lineage{1}, Moved: true, Open: true})
+		same(t, ask("k1"), session.Succession{Known: true, Lineage: session.Lineage{1}, Moved: true, Open: true, Session: in.Session.ID})
 		r.clock.Advance(time.Hour)
 		if !ask("k1").Open {
 			t.Fatal("closed before its successor was presented")
@@ -192,6 +192,34 @@ func testSuccession(t *testing.T, r *rig) {
 		if s.Open {
 			t.Fatal("the first presentation is not durable")
 		}
+	})
+	t.Run("it proves what the session has become since: restored, and come back", func(t *testing.T) {
+		x := exchange("k7", session.Lineage{7}, "u7")
+		lost := r.exchange(x)
+		c := r.claim(lost.Session.ID)
+		r.ok(r.FinishRestore(ctx, c))
+		same(t, ask("k7").Session, lost.Session.ID)
+		got, err := r.Exchange(ctx, x)
+		r.ok(err)
+		same(t, got, session.Exchanged{Follow: c.Key})
+
+		back := r.exchange(exchange(c.Key, session.Lineage{7}, "u7"))
+		same(t, ask("k7").Session, back.Session.ID)
+		same(t, r.exchange(x).Token, back.Token)
+		r.worth(back.Token, session.WorthLive)
+		r.clock.Advance(grace)
+		same(t, ask("k7").Open, false)
+		r.refused(x, session.RefusedClosed)
+	})
+	t.Run("the restored session's key, once it was presented, closes it", func(t *testing.T) {
+		x := exchange("k8", session.Lineage{8}, "u8")
+		c := r.claim(r.exchange(x).Session.ID)
+		r.ok(r.FinishRestore(ctx, c))
+		r.Presented(ctx, c.Key)
+		same(t, ask("k8").Open, true)
+		r.clock.Advance(grace)
+		same(t, ask("k8").Open, false)
+		r.refused(x, session.RefusedClosed)
 	})
 	t.Run("a login closes it at once", func(t *testing.T) {
 		in := r.exchange(exchange("k2", session.Lineage{2}, ""))

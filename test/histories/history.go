@@ -46,6 +46,8 @@ type Site interface {
 	BridgeDown(bool)
 	AnswersLost(bool)
 	StoreDown(bool)
+	// Lag has every other request go through an edge that has heard nothing from the control plane since.
+	Lag(bool)
 	Advance(time.Duration)
 	// Deliver lets what is queued for the other system arrive (outboxes of both sides).
 	Deliver()
@@ -90,6 +92,7 @@ type History struct {
 	bridge   bool // down
 	answers  bool // lost
 	store    bool // down
+	lag      bool // two edges answer, and one of them is behind
 	serial   int
 }
 
@@ -109,6 +112,7 @@ func (h *History) Actions() map[string]func(*rapid.T) {
 		"put in cart": h.putInCart, "log in": h.login, "log out": h.logout, "change password": h.changePassword,
 		"ramp": h.ramp, "kill": h.kill, "lift": h.lift,
 		"bridge fails": h.bridgeFails, "bridge heals": h.bridgeHeals, "bridge answers lost": h.answersLost,
+		"an edge lags": h.edgeLags, "the edge catches up": h.edgeCatchesUp,
 		"store fails": h.storeFails, "store heals": h.storeHeals, "time passes": h.timePasses,
 		"steal cookies": h.steal, "replay stolen": h.replay, "plant legacy cookie": h.plant,
 		"late fetch": h.slowTab,
@@ -137,8 +141,8 @@ func (h *History) send(t *rapid.T, b *browser, q Request) Response {
 // check holds one response against the invariants.
 func (h *History) check(t *rapid.T, b *browser, q Request, r Response) {
 	t.Helper()
-	where := fmt.Sprintf("%s %s (entry %v) as %q on %s; killed %v, bridge down %v, answers lost %v, store down %v",
-		b.name, q.Path, q.Entry, r.User, r.System, h.killed, h.bridge, h.answers, h.store)
+	where := fmt.Sprintf("%s %s (entry %v) as %q on %s; killed %v, bridge down %v, answers lost %v, store down %v, an edge lags %v",
+		b.name, q.Path, q.Entry, r.User, r.System, h.killed, h.bridge, h.answers, h.store, h.lag)
 	if r.Status >= 500 {
 		t.Fatalf("I7: status %d: %s: %s", r.Status, where, r.Body)
 	}
@@ -187,6 +191,8 @@ func (h *History) checkSystem(t *rapid.T, b *browser, q Request, r Response, whe
 	switch {
 	case r.System == "":
 	case q.Entry || h.killed:
+		b.system = r.System
+	case h.lag: // one of the edges may be under a kill that the other one knows nothing of
 		b.system = r.System
 	case q.Late || b.doubtful || b.unconfirmed || h.store || b.system == "":
 	case r.System != b.system:
@@ -333,6 +339,9 @@ func (h *History) storeHeals(*rapid.T) {
 	h.site.Advance(10 * time.Second) // until a breaker has tried again
 	h.site.Deliver()
 }
+
+func (h *History) edgeLags(*rapid.T)      { h.lag = true; h.site.Lag(true) }
+func (h *History) edgeCatchesUp(*rapid.T) { h.lag = false; h.site.Lag(false) }
 
 func (h *History) timePasses(t *rapid.T) {
 	d := rapid.SampledFrom([]time.Duration{time.Second, 20 * time.Second, 40 * time.Second, 10 * time.Minute}).Draw(t, "d")

@@ -36,7 +36,12 @@ type Site struct {
 	rollout  rollout.Rollout
 	version  uint64
 	snapshot *rollout.Snapshot
-	close    func()
+	// second is another edge on the same session store. It answers every other request while it lags, and
+	// knows nothing younger than heard.
+	second http.Handler
+	heard  *rollout.Snapshot // nil: it does not lag
+	turn   bool
+	close  func()
 }
 
 // Close ends it.
@@ -74,7 +79,7 @@ func New(t fatal, dir string) *Site {
 	must(t, err)
 	public, _ := url.Parse("http://localhost")
 	upstream, _ := url.Parse("http://127.0.0.1:1")
-	e, err := edge.New(edge.Config{
+	config := edge.Config{
 		Public: public,
 		Upstreams: []edge.Upstream{
 			{Name: "legacy", URL: upstream, Trusted: true}, {Name: "new", URL: upstream, Trusted: true}},
@@ -82,15 +87,20 @@ func New(t fatal, dir string) *Site {
 		// Only the clock of the history counts: a busy machine must not look like a hung store.
 		Handover: edge.Handover{KillDeadline: time.Minute, StoreDeadline: time.Minute, BridgeDeadline: time.Minute},
 		Legacy:   edge.Legacy{Upstream: "legacy", Cookie: edge.LegacyCookie{Name: legacyCookie}},
-	}, edge.Deps{
+	}
+	deps := edge.Deps{
 		Sessions: s.sessions, Bridge: s.legacy, Mapping: crosses, Contexts: contexts, Ring: ring,
 		Snapshot: func() *rollout.Snapshot { return s.snapshot.Refreshed(s.clock.Now()) },
 		Clock:    s.clock.Now, Rand: random, Log: log,
 		Transport: func(edge.Upstream) http.RoundTripper { return s.app },
-	})
+	}
+	first, err := edge.New(config, deps)
 	must(t, err)
-	s.edge = e
-	s.close = func() { e.Close(); opened.Close() }
+	deps.Snapshot = func() *rollout.Snapshot { return s.heard }
+	second, err := edge.New(config, deps)
+	must(t, err)
+	s.edge, s.second = first, second
+	s.close = func() { first.Close(); second.Close(); opened.Close() }
 	return s
 }
 
@@ -125,8 +135,16 @@ func (s *Site) Do(jar histories.Jar, q histories.Request) histories.Response {
 		r.Header.Set("Sec-Fetch-Dest", "document")
 	}
 	w := httptest.NewRecorder()
-	s.edge.ServeHTTP(w, r)
+	s.carrier().ServeHTTP(w, r)
 	return read(w)
+}
+
+// carrier is the edge that gets the next request.
+func (s *Site) carrier() http.Handler {
+	if s.turn = !s.turn; s.turn && s.heard != nil {
+		return s.second
+	}
+	return s.edge
 }
 
 func read(w *httptest.ResponseRecorder) histories.Response {
@@ -174,6 +192,13 @@ func (s *Site) Kill(on bool) {
 	}
 	must(s.t, err)
 	s.publish()
+}
+
+// Lag cuts the second edge off from the control plane, or lets it catch up.
+func (s *Site) Lag(on bool) {
+	if s.heard = nil; on {
+		s.heard = s.snapshot.Refreshed(s.clock.Now())
+	}
 }
 
 // BridgeDown makes every bridge call fail before it happens.

@@ -1,0 +1,81 @@
+package edge_test
+
+import (
+	"testing"
+
+	"crossfade.dev/crossfade/rollout"
+	"crossfade.dev/crossfade/session"
+)
+
+// TestEdge_OlderSnapshot has two edges that disagree: one plans by what it heard last, the other by the news.
+func TestEdge_OlderSnapshot(t *testing.T) {
+	// elsewhere lets an edge answer that has heard nothing since the old snapshot.
+	elsewhere := func(s *site, old *rollout.Snapshot, visit func() answer) answer {
+		news := s.snapshot.Swap(old)
+		defer s.snapshot.Store(news)
+		return visit()
+	}
+	moved := func(t *testing.T) (*site, *browser) {
+		s := open(t)
+		b := s.browser()
+		b.cookies[cookieLegacy] = s.legacy.add("ann", session.VisitorID{}, "cart", "7")
+		s.start()
+		b.nav("/").served(t, "shop", "ann")
+		return s, b
+	}
+	t.Run("it obeys the visitor's record", func(t *testing.T) {
+		s, b := moved(t)
+		old := s.snapshot.Load()
+		s.kill()
+		b.nav("/").served(t, "django", "ann")
+		elsewhere(s, old, func() answer { return b.nav("/") }).served(t, "django", "ann")
+		b.holds(t, "legacy")
+		b.nav("/").served(t, "django", "ann")
+	})
+	t.Run("it leaves nobody with two session cookies", func(t *testing.T) {
+		s, b := moved(t)
+		old := s.snapshot.Load()
+		s.kill()
+		b.nav("/").served(t, "django", "ann")
+		s.lift()
+		b.nav("/").served(t, "shop", "ann")
+		b.cookies[cookieLegacy] = s.legacy.add("eve", session.VisitorID{9})
+		elsewhere(s, old, func() answer { return b.nav("/") }).served(t, "shop", "ann")
+		b.holds(t, "token", "ticket")
+	})
+	t.Run("two tabs, moved by one edge and sent back by the other, end in one session with its cart", func(t *testing.T) {
+		s := open(t)
+		b := s.browser()
+		b.cookies[cookieLegacy] = s.legacy.add("", session.VisitorID{}, "cart", "7")
+		b.nav("/").served(t, "django", "")
+		old := s.snapshot.Load()
+		s.start()
+		b.clone().nav("/").served(t, "shop", "") // the answer is lost
+		slow := b.clone()
+		elsewhere(s, old, func() answer { return b.nav("/") }).served(t, "django", "")
+		if a := slow.nav("/"); a.Data["cart"] != "7" {
+			t.Errorf("the slow tab sees the cart %q", a.Data["cart"])
+		}
+		b.cookies = slow.cookies // its answer comes last
+		if a := b.nav("/"); a.Data["cart"] != "7" {
+			t.Errorf("the cart is %q", a.Data["cart"])
+		}
+		b.holds(t, "token")
+	})
+}
+
+func TestEdge_TicketAfterNewPassword(t *testing.T) {
+	t.Run("a new password leaves a ticket that counts at once, also with the store down", func(t *testing.T) {
+		s := open(t)
+		b := s.browser()
+		b.cookies[cookieLegacy] = s.legacy.add("ann", session.VisitorID{})
+		s.start()
+		b.nav("/").served(t, "shop", "ann")
+		thief := b.clone()
+		b.post("/mono/?password")
+		s.kill()
+		s.storeDown()
+		b.nav("/").served(t, "django", "ann")
+		thief.nav("/").served(t, "django", "")
+	})
+}
