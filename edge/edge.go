@@ -33,6 +33,8 @@ type Edge struct {
 	origin    string // the site's own, as browsers write it
 	strict    bool   // our cookies do not come with visits from other sites
 	cookies   *cookieWriter
+	visitors  *kept[visitor]
+	tickets   *kept[ticket]
 	routes    []*route
 	handshake *route // what holds for the handshake endpoint
 	upstreams map[string]*upstream
@@ -69,6 +71,8 @@ func New(cfg Config, deps Deps) (*Edge, error) {
 		origin:    strings.ToLower(cfg.Public.Scheme + "://" + cfg.Public.Host),
 		strict:    cfg.Cookies.SameSite == http.SameSiteStrictMode,
 		cookies:   newCookieWriter(cfg),
+		visitors:  newKept(deps.Ring, decodeVisitor),
+		tickets:   newKept(deps.Ring, openTicket),
 		upstreams: map[string]*upstream{},
 		standings: standings{name: cfg.Rollout, current: deps.Snapshot},
 		restores:  newBudget(cfg.Handover.RestoreBudget),

@@ -24,6 +24,12 @@ func DecodeVisitor(ring *keyring.Ring, text string) (again string, ok bool) {
 	return v.encode(ring), true
 }
 
+// VisitorVerifies reports whether a visitor cookie verifies.
+func VisitorVerifies(ring *keyring.Ring, text string) bool {
+	_, ok := decodeVisitor(ring, text)
+	return ok
+}
+
 // SampleVisitor is a full record.
 func SampleVisitor(ring *keyring.Ring) string {
 	v := visitor{
@@ -39,6 +45,23 @@ func SampleVisitor(ring *keyring.Ring) string {
 func OpenTicket(ring *keyring.Ring, text string) (key, subject string, ok bool) {
 	t, ok := openTicket(ring, text)
 	return t.Key, t.Subject, ok
+}
+
+// KeptTickets is how an edge opens tickets.
+func KeptTickets(ring *keyring.Ring) func(text string) (key string, ok bool) {
+	tickets := newKept(ring, openTicket)
+	return func(text string) (string, bool) {
+		if t := tickets.open(text); t != nil {
+			return t.Key, true
+		}
+		return "", false
+	}
+}
+
+// KeptVisitors is how an edge reads visitor cookies.
+func KeptVisitors(ring *keyring.Ring) func(text string) bool {
+	visitors := newKept(ring, decodeVisitor)
+	return func(text string) bool { return visitors.open(text) != nil }
 }
 
 // SampleTicket seals a ticket.

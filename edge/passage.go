@@ -28,10 +28,10 @@ type passage struct {
 	settled bool    // the id of a lost visitor cookie was found in a session
 	vid     string  // the visitor id in hex
 	magic   rollout.Magic
-	token   string // the session token that counts
-	key     string // the legacy key that counts
-	ticket  ticket
-	backed  bool // the ticket may be honoured
+	token   string  // the session token that counts
+	key     string  // the legacy key that counts
+	ticket  *ticket // the one that came; nil: none that opens, or nobody asked
+	backed  bool    // it may be honoured
 
 	entry, killed, frozen, behind, decided bool
 	governs                                rollout.System
@@ -72,18 +72,18 @@ func (e *Edge) begin(ctx context.Context, p *passage, entry bool) {
 // readVisitor takes the visitor cookie, or makes up a new visitor.
 func (p *passage) readVisitor() {
 	for _, text := range p.jar.visitor.list() {
-		v, ok := decodeVisitor(p.e.deps.Ring, text)
+		v := p.e.visitors.open(text)
 		switch {
-		case !ok:
+		case v == nil:
 			p.count(CountBadCookie)
-		case p.came && v != p.before:
+		case p.came && *v != p.before:
 			// Two good ones: nobody can tell which is this browser's.
 			p.count(CountDuplicate)
 			p.came, p.before = false, visitor{}
 		default:
-			p.came, p.before = true, v
+			p.came, p.before = true, *v
 		}
-		if !p.came && ok {
+		if !p.came && v != nil {
 			break
 		}
 	}
@@ -137,19 +137,17 @@ func (p *passage) mayNeedTicket() bool {
 }
 
 func (p *passage) openTicket() {
-	found := false
 	for _, text := range p.jar.ticket.list() {
-		t, ok := openTicket(p.e.deps.Ring, text)
-		if !ok {
+		t := p.e.tickets.open(text)
+		if t == nil {
 			p.count(CountBadCookie)
 			continue
 		}
-		if found {
+		if p.ticket != nil {
 			p.backed = false
 			return
 		}
-		p.ticket, found = t, true
-		p.backed = p.e.honoured(&t, p.token, p.now)
+		p.ticket, p.backed = t, p.e.honoured(t, p.token, p.now)
 	}
 }
 

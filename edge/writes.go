@@ -110,7 +110,7 @@ func (p *passage) renewTicket(s *session.Session) {
 	if s == nil || s.Kind != session.Authenticated || p.resolution.Stale || p.resolution.Worth != session.WorthLive {
 		return
 	}
-	t := &p.ticket
+	t := p.ticket
 	if p.backed && t.Key == s.LegacyKey && t.Expires.Equal(s.LegacyExpires.Truncate(time.Second)) && t.Lineage == s.Lineage {
 		return
 	}

@@ -3,7 +3,6 @@ package contextjwt
 import (
 	"crypto/ed25519"
 	"encoding/base64"
-	"encoding/json"
 	"fmt"
 	"time"
 
@@ -75,7 +74,7 @@ func (s *Signer) sign(c Claims, now int64) (signed, error) {
 	if err := c.check(); err != nil {
 		return signed{}, fmt.Errorf("contextjwt: sign: %w", err)
 	}
-	payload, err := json.Marshal(c)
+	payload, err := c.MarshalJSON() // json.Marshal would call this, and go through its result once more
 	if err != nil {
 		return signed{}, fmt.Errorf("contextjwt: sign: %w", err)
 	}
