@@ -32,7 +32,7 @@ const patience = 30 * time.Second
 // TestShop runs the scenarios one after another against one stack, since the rollout that they start and
 // kill is everybody's. Each begins with a fresh browser, and with everybody on the monolith.
 func TestShop(t *testing.T) {
-	s := open(t, stack.Options{})
+	s := openWithProvider(t)
 	s.play(t, []scenario{
 		{"a guest with a cart is moved and keeps it", guestIsMoved},
 		{"a customer shops through a move, a kill and its lifting with one login", wholeJourney},
@@ -51,6 +51,8 @@ func TestShop(t *testing.T) {
 		{"an operator ends a customer's sessions in both systems", operatorEnds},
 		{"an operator ends a subject's sessions while two browsers show them", endedWhileOpen},
 		{"a legacy cookie that somebody planted changes nobody", plantedCookie},
+		{"a login that another site posts back is this browser's on either system", loginElsewhere},
+		{"a login that nobody here asked for is refused", plantedLogin},
 		{"a guest signs up on the monolith while new governs", signUp},
 		{"a magic cookie gets one browser in, whatever the rollout says", magicCookie},
 		{"the browser client notices a kill and its lifting", browserClient},
@@ -80,6 +82,7 @@ type shop struct {
 	*stack.Stack
 	customers int // how many accounts the scenarios have used
 	client    *http.Client
+	provider  *provider // another site
 }
 
 // open starts a shop: what the options leave open is the tests'.

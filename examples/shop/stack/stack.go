@@ -39,6 +39,7 @@ type Options struct {
 	ASGI         bool              // serve the monolith by uvicorn instead of gunicorn
 	Progress     func(string)      // one line per step; nil: silent
 	Env          map[string]string // added to every process
+	Routes       []string          // of the edge, put before the shop's own
 }
 
 // Stack is a running shop.
@@ -156,7 +157,7 @@ func (s *Stack) start(ctx context.Context, o Options) error {
 		"Certificate": o.Certificate, "Key": o.Key,
 		"MonolithURL": "http://" + local(monolith), "StorefrontURL": "http://" + local(storefront),
 		"BridgeURL":    "http://" + s.Bridge.Addr() + "/_crossfade/bridge/v1",
-		"ControlSlice": o.ControlSlice, "LogLevel": "info",
+		"ControlSlice": o.ControlSlice, "LogLevel": "info", "Routes": o.Routes,
 	}); err != nil {
 		return err
 	}
