@@ -318,6 +318,18 @@ func TestStalledBodies(t *testing.T) {
 			t.Errorf("the connection goes on: %v", err)
 		}
 	})
+	t.Run("a form for a callback that stalls is given up too", func(t *testing.T) {
+		c, r := begin(t)
+		fmt.Fprint(c, "POST /sso/acs HTTP/1.1\r\nHost: shop.example\r\nOrigin: https://idp.example\r\nAccept: text/html\r\n"+
+			"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 100\r\n\r\nhalf")
+		res, err := http.ReadResponse(r, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if res.StatusCode != http.StatusRequestTimeout || !res.Close {
+			t.Errorf("answered %d, connection closed: %v", res.StatusCode, res.Close)
+		}
+	})
 	t.Run("a connection goes on after a body that arrived", func(t *testing.T) {
 		c, r := begin(t)
 		for range 2 {
