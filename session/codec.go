@@ -87,10 +87,12 @@ func AppendAttributes(b []byte, attrs map[string]Attribute) []byte {
 	}
 	b = append(b, attributesVersion)
 	b = binary.AppendUvarint(b, uint64(len(attrs)))
-	for _, k := range sortedKeys(attrs) {
+	var few [16]string // more than most sessions have
+	for _, k := range appendSortedKeys(few[:0], attrs) {
+		a := attrs[k]
 		b = appendBytes(b, k)
-		b = binary.AppendUvarint(b, attrs[k].Version)
-		b = appendBytes(b, attrs[k].Value)
+		b = binary.AppendUvarint(b, a.Version)
+		b = appendBytes(b, a.Value)
 	}
 	return b
 }
@@ -116,7 +118,10 @@ func DecodeAttributes(b []byte) (map[string]Attribute, error) {
 }
 
 func sortedKeys[V any](m map[string]V) []string {
-	keys := make([]string, 0, len(m))
+	return appendSortedKeys(make([]string, 0, len(m)), m)
+}
+
+func appendSortedKeys[V any](keys []string, m map[string]V) []string {
 	for k := range m {
 		keys = append(keys, k)
 	}

@@ -186,9 +186,13 @@ func (m *Manager) settleRecord(r *Record) func(done bool) {
 			m.records.drop(r.ID)
 			return
 		}
-		c := *r
+		c := &struct { // one piece of memory for both
+			entry
+			Record
+		}{entry{at: m.now()}, *r}
+		c.rec = &c.Record
 		c.Attributes = nil // the cache answers what a token is worth; data is read when it is asked for
-		m.records.put(r.ID, &entry{rec: &c, at: m.now()}, seq)
+		m.records.put(r.ID, &c.entry, seq)
 	}
 }
 

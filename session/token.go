@@ -163,9 +163,8 @@ func unixSeconds(b []byte) time.Time {
 }
 
 func encodeToken(prefix string, raw []byte) string {
-	out := make([]byte, len(prefix), len(prefix)+tokenEncoding.EncodedLen(len(raw)))
-	copy(out, prefix)
-	return string(tokenEncoding.AppendEncode(out, raw))
+	var buf [maxToken]byte
+	return string(tokenEncoding.AppendEncode(append(buf[:0], prefix...), raw))
 }
 
 // decodeToken fills raw exactly. The decoder skips line breaks, which would give one token many

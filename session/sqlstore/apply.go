@@ -10,33 +10,58 @@ import (
 
 // Commit carries operations out in one step of a shared transaction. See session.Store.
 func (s *Store) Commit(ctx context.Context, ops ...session.Op) (session.Result, error) {
-	j := &job{solo: len(ops) == 1 && single(ops[0])}
-	j.work = func(t *tx) (res session.Result, err error) {
-		for _, op := range ops {
-			if err := t.apply(op, &res); err != nil {
-				return session.Result{}, err
-			}
-		}
-		return res, nil
+	j := s.writer.job()
+	for _, op := range ops {
+		j.add(op)
 	}
 	return s.writer.do(ctx, j)
 }
 
-// single reports whether an operation writes with one statement.
-func single(op session.Op) bool {
-	switch op.(type) {
+// step is an operation with what it stores encoded: callers do that side by side, the writer is alone.
+type step struct {
+	op               session.Op
+	head, attributes []byte
+}
+
+// add makes an operation a part of the job.
+func (j *job) add(op session.Op) {
+	st := step{op: op}
+	switch op := op.(type) {
+	case session.Insert:
+		st.encode(j, op.Record)
+	case session.Update:
+		st.encode(j, op.Record)
+	}
+	j.steps = append(j.steps, st)
+}
+
+// encode appends to the job's buffer. What was encoded before stays where it is when that grows.
+func (st *step) encode(j *job, r *session.Record) {
+	from := len(j.buf)
+	j.buf = session.AppendHead(j.buf, r)
+	middle := len(j.buf)
+	j.buf = session.AppendAttributes(j.buf, r.Attributes)
+	st.head, st.attributes = j.buf[from:middle:middle], j.buf[middle:]
+}
+
+// solo reports whether a job is one statement, which is atomic by itself and needs no savepoint.
+func (j *job) solo() bool {
+	if len(j.steps) != 1 {
+		return false
+	}
+	switch j.steps[0].op.(type) {
 	case session.Insert, session.Update, session.PutKey:
 		return true
 	}
 	return false
 }
 
-func (t *tx) apply(op session.Op, res *session.Result) error {
-	switch op := op.(type) {
+func (t *tx) apply(st *step, res *session.Result) error {
+	switch op := st.op.(type) {
 	case session.Insert:
-		return t.insert(op.Record)
+		return t.insert(op.Record, st)
 	case session.Update:
-		return t.update(op.Record)
+		return t.update(op.Record, st)
 	case session.PutKey:
 		return t.putKey(op.Key)
 	case session.EndLineage:
@@ -50,51 +75,48 @@ func (t *tx) apply(op session.Op, res *session.Result) error {
 	case session.FailEnd:
 		return t.failEnd(op)
 	}
-	return fmt.Errorf("sqlstore: unknown operation %T", op)
+	return fmt.Errorf("sqlstore: unknown operation %T", st.op)
 }
 
-func (t *tx) insert(r *session.Record) error {
-	due := session.Millis(deadline(r.State, r.LastSeen.Add(r.Idle), r.ExpiresAt, r.Keep))
-	n, err := t.exec(stInsert,
-		r.ID[:], lineageArg(r), r.Generation, r.State, int64(r.Version), text(r.Subject), text(r.EndReason),
-		ms(r.Created), ms(r.LastSeen), r.Idle.Milliseconds(), ms(r.ExpiresAt), int64(r.Born), ms(r.First), ms(r.Used),
-		ms(r.Keep), r.Secret[:], bytesArg(r.Sealed), session.AppendHead(nil, r),
-		due, bytesArg(session.AppendAttributes(nil, r.Attributes)),
-		r.Lineage[:])
-	if err != nil || n == 1 {
-		return err
-	}
-	ended, err := t.tombstoned(r.Lineage)
-	switch {
+func (t *tx) insert(r *session.Record, st *step) error {
+	switch ended, err := t.tombstoned(&r.Lineage); {
 	case err != nil:
 		return err
 	case ended:
 		return session.ErrEnded
 	}
-	return session.ErrConflict
+	due := session.Millis(deadline(r.State, r.LastSeen.Add(r.Idle), r.ExpiresAt, r.Keep))
+	t.args = append(t.args[:0],
+		blob(r.ID[:]), lineageArg(r), num(r.Generation), num(r.State), num(r.Version), text(r.Subject), text(r.EndReason),
+		num(ms(r.Created)), num(ms(r.LastSeen)), num(r.Idle.Milliseconds()), num(ms(r.ExpiresAt)), num(r.Born), num(ms(r.First)),
+		num(ms(r.Used)), num(ms(r.Keep)), blob(r.Secret[:]), blob(r.Sealed), blob(st.head),
+		num(due), blob(st.attributes))
+	n, err := t.exec(stInsert, t.args...)
+	if err == nil && n != 1 {
+		return session.ErrConflict
+	}
+	return err
 }
 
-func (t *tx) tombstoned(l session.Lineage) (bool, error) {
-	rows, err := t.stmt[stTombstone].Query(l[:])
-	if err != nil {
-		return false, err
-	}
-	defer rows.Close()
-	return rows.Next(), rows.Err()
+func (t *tx) tombstoned(l *session.Lineage) (bool, error) {
+	t.args = append(t.args[:0], blob(l[:]))
+	t.found = false
+	err := t.query(stTombstone, t.find, t.args...)
+	return t.found, err
 }
 
-func (t *tx) update(r *session.Record) error {
-	args := []any{
-		r.Generation, r.State, int64(r.Version), text(r.Subject), text(r.EndReason),
-		ms(r.LastSeen), r.Idle.Milliseconds(), ms(r.ExpiresAt), int64(r.Born),
-		ms(r.First), r.Secret[:], ms(r.Used), ms(r.Keep), r.Secret[:], bytesArg(r.Sealed), session.AppendHead(nil, r),
-	}
-	st := stUpdate
+func (t *tx) update(r *session.Record, st *step) error {
+	t.args = append(t.args[:0],
+		num(r.Generation), num(r.State), num(r.Version), text(r.Subject), text(r.EndReason),
+		num(ms(r.LastSeen)), num(r.Idle.Milliseconds()), num(ms(r.ExpiresAt)), num(r.Born),
+		num(ms(r.First)), blob(r.Secret[:]), num(ms(r.Used)), num(ms(r.Keep)), blob(r.Secret[:]), blob(r.Sealed), blob(st.head))
+	say := stUpdate
 	if r.Attributes != nil {
-		st = stUpdateAll
-		args = append(args, bytesArg(session.AppendAttributes(nil, r.Attributes)))
+		say = stUpdateAll
+		t.args = append(t.args, blob(st.attributes))
 	}
-	n, err := t.exec(st, append(args, r.ID[:], int64(r.Version)-1)...)
+	t.args = append(t.args, blob(r.ID[:]), num(r.Version-1))
+	n, err := t.exec(say, t.args...)
 	if err == nil && n != 1 {
 		return session.ErrConflict
 	}
@@ -102,16 +124,16 @@ func (t *tx) update(r *session.Record) error {
 }
 
 func (t *tx) putKey(k session.Key) error {
-	var moved []byte
+	var moved value
 	if !k.Moved.IsZero() {
-		moved = k.Moved[:]
+		moved = blob(k.Moved[:])
 	}
 	var n int64
 	var err error
 	if k.Version == 1 {
-		n, err = t.exec(stPutNewKey, k.Hash[:], k.Lineage[:], k.Given, k.Closed, bytesArg(moved), ms(k.Presented), ms(k.Keep))
+		n, err = t.exec(stPutNewKey, blob(k.Hash[:]), blob(k.Lineage[:]), flag(k.Given), flag(k.Closed), moved, num(ms(k.Presented)), num(ms(k.Keep)))
 	} else {
-		n, err = t.exec(stPutKey, k.Lineage[:], k.Given, k.Closed, bytesArg(moved), ms(k.Presented), ms(k.Keep), k.Hash[:], k.Version-1)
+		n, err = t.exec(stPutKey, blob(k.Lineage[:]), flag(k.Given), flag(k.Closed), moved, num(ms(k.Presented)), num(ms(k.Keep)), blob(k.Hash[:]), num(k.Version-1))
 	}
 	if err == nil && n != 1 {
 		return session.ErrConflict
@@ -132,26 +154,11 @@ func deadline(state session.State, idle, expires, keep time.Time) time.Time {
 }
 
 // lineageArg spares the column where the lineage is the id.
-func lineageArg(r *session.Record) any {
+func lineageArg(r *session.Record) value {
 	if r.Lineage == session.Lineage(r.ID) {
-		return nil
+		return value{}
 	}
-	return r.Lineage[:]
+	return blob(r.Lineage[:])
 }
 
 func ms(t time.Time) int64 { return session.Millis(t) }
-
-func text(s string) any {
-	if s == "" {
-		return nil
-	}
-	return s
-}
-
-// bytesArg makes NULL of nothing: an empty blob takes room, and a nil []byte in an any is not nil.
-func bytesArg(b []byte) any {
-	if len(b) == 0 {
-		return nil
-	}
-	return b
-}

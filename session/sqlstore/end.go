@@ -1,7 +1,6 @@
 package sqlstore
 
 import (
-	"database/sql"
 	"errors"
 	"time"
 
@@ -30,11 +29,7 @@ func (t *tx) endLineage(op session.EndLineage, res *session.Result) error {
 
 // extendTombstone finds a tombstone, makes it last long enough, and gives the outbox row that covers it.
 func (t *tx) extendTombstone(l session.Lineage, keep time.Time) (end int64, known bool, err error) {
-	err = t.stmt[stTombstoneGet].QueryRow(ms(keep), l[:]).Scan(&end)
-	if errors.Is(err, sql.ErrNoRows) {
-		return 0, false, nil
-	}
-	return end, err == nil, err
+	return t.number(stTombstoneGet, num(ms(keep)), blob(l[:]))
 }
 
 // bury ends the records of a lineage and leaves its tombstone.
@@ -44,34 +39,24 @@ func (t *tx) bury(l session.Lineage, reason string, at, keep time.Time, res *ses
 		return err
 	}
 	for _, r := range recs {
-		if _, err := t.exec(stEnd, text(reason), r.ID[:]); err != nil {
+		if _, err := t.exec(stEnd, text(reason), blob(r.ID[:])); err != nil {
 			return err
 		}
 	}
 	res.Records = append(res.Records, recs...)
 	res.Lineages = append(res.Lineages, l)
-	_, err = t.exec(stTombstoneNew, l[:], reason, ms(at), max(ms(keep), last), res.EndID)
+	_, err = t.exec(stTombstoneNew, blob(l[:]), words(reason), num(ms(at)), num(max(ms(keep), last)), num(res.EndID))
 	return err
 }
 
 // ofLineage lists the records of a lineage that have not ended, and when the last of them expires.
 func (t *tx) ofLineage(l session.Lineage) (recs []session.EndedRecord, last int64, err error) {
-	rows, err := t.stmt[stOfLineage].Query(l[:])
-	if err != nil {
-		return nil, 0, err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var id []byte
-		var state session.State
-		var until int64
-		if err := rows.Scan(&id, &state, &until); err != nil {
-			return nil, 0, err
-		}
-		recs = append(recs, session.EndedRecord{ID: session.ID(id), Live: state <= session.StateMoving})
-		last = max(last, until)
-	}
-	return recs, last, rows.Err()
+	err = t.query(stOfLineage, func(r row) error {
+		recs = append(recs, session.EndedRecord{ID: array16(r.blob(0)), Live: session.State(r.int(1)) <= session.StateMoving})
+		last = max(last, r.int(2))
+		return nil
+	}, blob(l[:]))
+	return recs, last, err
 }
 
 func (t *tx) endSubject(op session.EndSubject, res *session.Result) error {
@@ -79,7 +64,7 @@ func (t *tx) endSubject(op session.EndSubject, res *session.Result) error {
 		return err
 	}
 	if !op.Except.IsZero() {
-		n, err := t.exec(stRespawn, int64(res.Mark), op.Except[:], int64(op.ExceptVersion))
+		n, err := t.exec(stRespawn, num(res.Mark), blob(op.Except[:]), num(op.ExceptVersion))
 		if err != nil {
 			return err
 		}
@@ -116,19 +101,11 @@ func (t *tx) endSubject(op session.EndSubject, res *session.Result) error {
 }
 
 func (t *tx) lineagesOf(subject string, except session.Lineage) (out []session.Lineage, err error) {
-	rows, err := t.stmt[stSubjectLineages].Query(subject, except[:])
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var l []byte
-		if err := rows.Scan(&l); err != nil {
-			return nil, err
-		}
-		out = append(out, session.Lineage(l))
-	}
-	return out, rows.Err()
+	err = t.query(stSubjectLineages, func(r row) error {
+		out = append(out, session.Lineage(array16(r.blob(0))))
+		return nil
+	}, words(subject), blob(except[:]))
+	return out, err
 }
 
 func (t *tx) endEverybody(op session.EndEverybody, res *session.Result) error {
@@ -142,12 +119,15 @@ func (t *tx) endEverybody(op session.EndEverybody, res *session.Result) error {
 
 // drawMark takes the next value of the revocation sequence for a subject, or for everybody.
 func (t *tx) drawMark(subject string, at time.Time, res *session.Result) error {
-	var mark int64
-	if err := t.stmt[stDrawMark].QueryRow().Scan(&mark); err != nil {
+	mark, found, err := t.number(stDrawMark)
+	if err != nil {
 		return err
 	}
+	if !found {
+		return damaged(errors.New("the revocation sequence is missing"))
+	}
 	res.Mark = session.Mark(mark)
-	_, err := t.exec(stPutMark, subject, mark, ms(at))
+	_, err = t.exec(stPutMark, words(subject), num(mark), num(ms(at)))
 	return err
 }
 
@@ -163,28 +143,24 @@ type notice struct {
 }
 
 func (t *tx) notice(n notice) (id int64, err error) {
-	err = t.stmt[stNotice].QueryRow(n.operation[:], bytesArg(n.lineage), text(n.subject), n.everybody, int64(n.before),
-		bytesArg(n.except), n.reason, ms(n.at), ms(n.at)).Scan(&id)
+	id, _, err = t.number(stNotice, blob(n.operation[:]), blob(n.lineage), text(n.subject), flag(n.everybody), num(n.before),
+		blob(n.except), words(n.reason), num(ms(n.at)), num(ms(n.at)))
 	return id, err
 }
 
 func (t *tx) confirmEnd(op session.ConfirmEnd) error {
-	if _, err := t.exec(stConfirm, op.ID); err != nil {
+	if _, err := t.exec(stConfirm, num(op.ID)); err != nil {
 		return err
 	}
-	_, err := t.exec(stUncover, op.ID)
+	_, err := t.exec(stUncover, num(op.ID))
 	return err
 }
 
 func (t *tx) failEnd(op session.FailEnd) error {
-	var attempts int
-	err := t.stmt[stAttempts].QueryRow(op.Cause, op.ID).Scan(&attempts)
-	if errors.Is(err, sql.ErrNoRows) {
-		return nil // confirmed meanwhile
-	}
-	if err != nil {
+	attempts, found, err := t.number(stAttempts, words(op.Cause), num(op.ID))
+	if err != nil || !found { // confirmed meanwhile
 		return err
 	}
-	_, err = t.exec(stFail, ms(op.At.Add(op.Pause(attempts))), op.ID)
+	_, err = t.exec(stFail, num(ms(op.At.Add(op.Pause(int(attempts))))), num(op.ID))
 	return err
 }

@@ -5,11 +5,16 @@ import (
 	"errors"
 	"path/filepath"
 
-	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
 
 	"crossfade.dev/crossfade/internal/fault"
 )
+
+// coded is an error of SQLite, of our binding or of the driver that migrations use.
+type coded interface {
+	error
+	Code() int
+}
 
 // trouble translates an error of SQLite once, so that none reaches a caller. Faults pass as they are.
 func (s *Store) trouble(err error, doing string) error {
@@ -20,7 +25,7 @@ func (s *Store) trouble(err error, doing string) error {
 		return fault.Wrap(err, fault.Unavailable, "the session database did not answer in time")
 	}
 	f := fault.Wrap(err, fault.Unavailable, "cannot %s the session database", doing)
-	e, ok := errors.AsType[*sqlite.Error](err)
+	e, ok := errors.AsType[coded](err)
 	if !ok {
 		return f
 	}

@@ -10,6 +10,7 @@ import (
 	"context"
 	"database/sql"
 	"embed"
+	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
@@ -43,10 +44,9 @@ type Config struct {
 type Store struct {
 	path    string
 	lock    *fileLock
-	writing *sql.DB
-	reading *sql.DB
-	read    statements
+	writing conn
 	writer  *writer
+	readers *readers
 	close   sync.Once
 	failed  error
 }
@@ -83,22 +83,14 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (_ *Store, err erro
 		return nil, fault.Wrap(err, fault.Unavailable, "cannot make the session database %s", cfg.Path).
 			WithHint("give its folder to the user that crossfade runs as")
 	}
-	if s.writing, err = open(cfg.Path, writePragmas(cfg), 1); err != nil {
-		return nil, s.trouble(err, "open")
-	}
-	if err := migrate(ctx, s.writing); err != nil {
+	if err := prepare(ctx, cfg); err != nil {
 		return nil, s.trouble(err, "bring up to date")
 	}
-	if _, err := s.writing.ExecContext(ctx, liftMarks); err != nil {
+	if s.writing, err = openSQLite(cfg.Path, writePragmas(cfg)); err != nil {
 		return nil, s.trouble(err, "open")
 	}
-	if s.reading, err = open(cfg.Path, readPragmas, cfg.Readers); err != nil {
-		return nil, s.trouble(err, "open")
-	}
-	if s.read, err = prepareReads(ctx, s.reading); err != nil {
-		return nil, s.trouble(err, "prepare")
-	}
-	if s.writer, err = startWriter(ctx, s, log); err != nil {
+	s.readers = newReaders(cfg.Readers, func() (conn, error) { return openSQLite(cfg.Path, readPragmas) })
+	if s.writer, err = startWriter(s, log); err != nil {
 		return nil, s.trouble(err, "prepare")
 	}
 	return s, nil
@@ -119,13 +111,13 @@ func (s *Store) Close() error {
 			}
 		}
 		if s.writer != nil {
-			note(s.writer.stop())
+			s.writer.stop()
 		}
-		if s.reading != nil {
-			note(s.reading.Close())
+		if s.readers != nil {
+			note(s.readers.close())
 		}
-		if s.writing != nil {
-			note(s.writing.Close())
+		if s.writing != nil { // the last of all, because closing the last tidies the log up
+			note(s.writing.close())
 		}
 		if s.lock != nil {
 			note(s.lock.release())
@@ -152,16 +144,21 @@ func writePragmas(cfg Config) []string {
 
 var readPragmas = []string{"query_only(1)", "busy_timeout(5000)", "cache_size(-16384)", "temp_store(MEMORY)"}
 
-func open(path string, pragmas []string, conns int) (*sql.DB, error) {
-	q := url.Values{"_pragma": pragmas}
+// prepare brings the file's schema up to date, with the tool and the connection for that.
+func prepare(ctx context.Context, cfg Config) (err error) {
+	q := url.Values{"_pragma": writePragmas(cfg)}
 	// The path is escaped, or a "?" in it would end it.
-	db, err := sql.Open("sqlite", "file:"+(&url.URL{Path: path}).EscapedPath()+"?"+q.Encode())
+	db, err := sql.Open("sqlite", "file:"+(&url.URL{Path: cfg.Path}).EscapedPath()+"?"+q.Encode())
 	if err != nil {
-		return nil, err
+		return err
 	}
-	db.SetMaxOpenConns(conns)
-	db.SetMaxIdleConns(conns)
-	return db, nil
+	defer func() { err = errors.Join(err, db.Close()) }()
+	db.SetMaxOpenConns(1)
+	if err := migrate(ctx, db); err != nil {
+		return err
+	}
+	_, err = db.ExecContext(ctx, liftMarks)
+	return err
 }
 
 func migrate(ctx context.Context, db *sql.DB) error {
@@ -194,7 +191,7 @@ func refuseNewer(ctx context.Context, p *goose.Provider) error {
 	return nil
 }
 
-// columns in the order that scanRecord and insertArgs expect.
+// columns in the order that recordOf and tx.insert expect.
 const columns = `id, lineage, generation, state, version, subject, reason, created, seen, idle, expires, born, first, used, keep, secret, sealed, head`
 
 func placeholders(n int) string { return strings.TrimSuffix(strings.Repeat("?,", n), ",") }

@@ -12,31 +12,31 @@ func (s *Store) Touch(ctx context.Context, touches []session.Touch, keys []sessi
 	if len(touches) == 0 && len(keys) == 0 {
 		return nil
 	}
-	_, err := s.writer.do(ctx, &job{work: func(t *tx) (session.Result, error) {
+	_, err := s.writer.carry(ctx, func(t *tx) (session.Result, error) {
 		for _, touch := range touches {
 			if err := t.touch(touch); err != nil {
 				return session.Result{}, err
 			}
 		}
 		for _, k := range keys {
-			if _, err := t.exec(stTouchKey, ms(k.Presented), k.Hash[:]); err != nil {
+			if _, err := t.exec(stTouchKey, num(ms(k.Presented)), blob(k.Hash[:])); err != nil {
 				return session.Result{}, err
 			}
 		}
 		return session.Result{}, nil
-	}})
+	})
 	return err
 }
 
 func (t *tx) touch(touch session.Touch) error {
 	var err error
 	if touch.Used.IsZero() {
-		_, err = t.exec(stTouch, ms(touch.Seen), touch.ID[:], ms(touch.Since))
+		_, err = t.exec(stTouch, num(ms(touch.Seen)), blob(touch.ID[:]), num(ms(touch.Since)))
 	} else {
-		_, err = t.exec(stTouchFirst, ms(touch.Seen), ms(touch.Used), touch.Secret[:], touch.ID[:], ms(touch.Since))
+		_, err = t.exec(stTouchFirst, num(ms(touch.Seen)), num(ms(touch.Used)), blob(touch.Secret[:]), blob(touch.ID[:]), num(ms(touch.Since)))
 	}
 	if err == nil && touch.Unseal {
-		_, err = t.exec(stTouchUnseal, touch.ID[:])
+		_, err = t.exec(stTouchUnseal, blob(touch.ID[:]))
 	}
 	return err
 }
@@ -45,22 +45,22 @@ func (t *tx) touch(touch session.Touch) error {
 // activity moves a deadline without touching that index, and sweeping catches up here.
 func (s *Store) Sweep(ctx context.Context, now time.Time, limit int) (int, error) {
 	looked := 0
-	_, err := s.writer.do(ctx, &job{work: func(t *tx) (session.Result, error) {
+	_, err := s.writer.carry(ctx, func(t *tx) (session.Result, error) {
 		n, err := t.sweepSessions(now, limit)
 		if err != nil {
 			return session.Result{}, err
 		}
 		looked = n
-		for _, st := range []statement{stSweepTombstones, stSweepKeys} {
-			n, err := t.exec(st, ms(now), limit)
+		for _, st := range []writing{stSweepTombstones, stSweepKeys} {
+			n, err := t.exec(st, num(ms(now)), num(limit))
 			if err != nil {
 				return session.Result{}, err
 			}
 			looked += int(n)
 		}
-		_, err = t.exec(stSweepMarks, ms(now.Add(-session.MaxLife)))
+		_, err = t.exec(stSweepMarks, num(ms(now.Add(-session.MaxLife))))
 		return session.Result{}, err
-	}})
+	})
 	return looked, err
 }
 
@@ -71,9 +71,9 @@ func (t *tx) sweepSessions(now time.Time, limit int) (int, error) {
 	}
 	for _, d := range due {
 		if d.until.After(now) {
-			_, err = t.exec(stPostpone, ms(d.until), d.id)
+			_, err = t.exec(stPostpone, num(ms(d.until)), blob(d.id[:]))
 		} else {
-			_, err = t.exec(stDelete, d.id)
+			_, err = t.exec(stDelete, blob(d.id[:]))
 		}
 		if err != nil {
 			return 0, err
@@ -83,25 +83,18 @@ func (t *tx) sweepSessions(now time.Time, limit int) (int, error) {
 }
 
 type dueRow struct {
-	id    []byte
+	id    session.ID
 	until time.Time
 }
 
 func (t *tx) due(now time.Time, limit int) (out []dueRow, err error) {
-	rows, err := t.stmt[stDue].Query(ms(now), limit)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var d dueRow
-		var state session.State
-		var seen, idle, expires, keep int64
-		if err := rows.Scan(&d.id, &state, &seen, &idle, &expires, &keep); err != nil {
-			return nil, err
-		}
-		d.until = deadline(state, session.FromMillis(seen+idle), session.FromMillis(expires), session.FromMillis(keep))
-		out = append(out, d)
-	}
-	return out, rows.Err()
+	err = t.query(stDue, func(r row) error {
+		seen, idle, expires, keep := r.int(2), r.int(3), r.int(4), r.int(5)
+		out = append(out, dueRow{
+			id:    array16(r.blob(0)),
+			until: deadline(session.State(r.int(1)), session.FromMillis(seen+idle), session.FromMillis(expires), session.FromMillis(keep)),
+		})
+		return nil
+	}, num(ms(now)), num(limit))
+	return out, err
 }

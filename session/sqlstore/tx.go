@@ -2,22 +2,24 @@ package sqlstore
 
 import (
 	"context"
-	"database/sql"
-	"fmt"
 
 	"crossfade.dev/crossfade/session"
 )
 
 // tx is the writer's connection with everything prepared that it ever says.
 type tx struct {
-	conn *sql.Conn
-	stmt [statementCount]*sql.Stmt
+	conn conn
+	stmt [statementCount]statement
+	// For the statements that are said most, kept to spare allocations.
+	args  []value
+	found bool            // find was called
+	find  func(row) error // of a query that only asks whether there is a row
 }
 
-type statement int
+type writing int
 
 const (
-	stBegin statement = iota
+	stBegin writing = iota
 	stCommit
 	stRollback
 	stSavepoint
@@ -38,7 +40,6 @@ const (
 	stDrawMark
 	stPutMark
 	stNotice
-	stNoticeGet
 	stConfirm
 	stUncover
 	stAttempts
@@ -64,8 +65,9 @@ var statementText = [statementCount]string{
 	stRelease:   `RELEASE job`,
 	stRevert:    `ROLLBACK TO job`,
 
-	stInsert: `INSERT INTO sessions (` + columns + `, due, attributes) SELECT ` + placeholders(20) + `
-		WHERE NOT EXISTS (SELECT 1 FROM tombstones WHERE lineage = ?) ON CONFLICT DO NOTHING`,
+	// VALUES, not a SELECT with the condition in it: for that SQLite keeps a copy of every page that the
+	// statement touches, to undo a part of it. Nobody else writes between a look and the insert behind it.
+	stInsert:    `INSERT INTO sessions (` + columns + `, due, attributes) VALUES (` + placeholders(20) + `) ON CONFLICT DO NOTHING`,
 	stUpdate:    updateText + ` WHERE id = ? AND version = ?`,
 	stUpdateAll: updateText + `, attributes = ? WHERE id = ? AND version = ?`,
 
@@ -90,11 +92,10 @@ var statementText = [statementCount]string{
 
 	stNotice: `INSERT INTO outbox (operation, lineage, subject, everybody, before, except_lineage, reason, since, next)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id`,
-	stNoticeGet: `SELECT 1 FROM outbox WHERE id = ?`,
-	stConfirm:   `DELETE FROM outbox WHERE id = ?`,
-	stUncover:   `UPDATE tombstones SET end_id = 0 WHERE end_id = ? AND end_id <> 0`,
-	stAttempts:  `UPDATE outbox SET attempts = attempts + 1, cause = ? WHERE id = ? RETURNING attempts`,
-	stFail:      `UPDATE outbox SET next = ? WHERE id = ?`,
+	stConfirm:  `DELETE FROM outbox WHERE id = ?`,
+	stUncover:  `UPDATE tombstones SET end_id = 0 WHERE end_id = ? AND end_id <> 0`,
+	stAttempts: `UPDATE outbox SET attempts = attempts + 1, cause = ? WHERE id = ? RETURNING attempts`,
+	stFail:     `UPDATE outbox SET next = ? WHERE id = ?`,
 
 	stTouch: `UPDATE sessions SET seen = max(seen, ?1) WHERE id = ?2 AND state < 3 AND seen + idle > ?3`,
 	stTouchFirst: `UPDATE sessions SET seen = max(seen, ?1), first = CASE first WHEN 0 THEN ?2 ELSE first END,
@@ -124,24 +125,34 @@ const updateText = `UPDATE sessions SET generation = ?, state = ?, version = ?, 
 const endText = `UPDATE sessions SET state = 4, version = version + 1, reason = ?, keep = max(keep, expires),
 	sealed = NULL, attributes = NULL WHERE id = ?`
 
-func newTx(ctx context.Context, conn *sql.Conn) (*tx, error) {
-	t := &tx{conn: conn}
+func newTx(c conn) (*tx, error) {
+	t := &tx{conn: c}
+	t.find = func(row) error { t.found = true; return nil }
 	for i, text := range statementText {
 		var err error
-		if t.stmt[i], err = conn.PrepareContext(ctx, text); err != nil {
-			return nil, fmt.Errorf("prepare %q: %w", text, err)
+		if t.stmt[i], err = c.prepare(text); err != nil {
+			return nil, err
 		}
 	}
 	return t, nil
 }
 
 // The writer's statements run under no deadline: what has begun is finished.
-func (t *tx) exec(s statement, args ...any) (int64, error) {
-	res, err := t.stmt[s].Exec(args...)
-	if err != nil {
-		return 0, err
-	}
-	return res.RowsAffected()
+func (t *tx) exec(s writing, args ...value) (int64, error) {
+	return t.stmt[s].exec(context.Background(), args)
+}
+
+func (t *tx) query(s writing, each func(row) error, args ...value) error {
+	return t.stmt[s].query(context.Background(), args, each)
+}
+
+// number reads the first column of the first row, if there is one.
+func (t *tx) number(s writing, args ...value) (n int64, found bool, err error) {
+	err = t.query(s, func(r row) error {
+		n, found = r.int(0), true
+		return nil
+	}, args...)
+	return n, found, err
 }
 
 func (t *tx) begin() error  { _, err := t.exec(stBegin); return err }
@@ -153,29 +164,37 @@ func (t *tx) rollback() { _, _ = t.exec(stRollback) }
 // one carries a job out. Its own refusals are answered to it; only trouble with the transaction is
 // returned, because it concerns everybody in it.
 func (t *tx) one(j *job) error {
-	if !j.solo {
-		if _, err := t.exec(stSavepoint); err != nil {
+	if j.solo() {
+		j.res, j.err = t.work(j)
+		if j.err == nil || refused(j.err) {
+			return nil
+		}
+		return j.err
+	}
+	if _, err := t.exec(stSavepoint); err != nil {
+		return err
+	}
+	j.res, j.err = t.work(j)
+	if j.err != nil {
+		if !refused(j.err) {
+			return j.err
+		}
+		if _, err := t.exec(stRevert); err != nil {
 			return err
 		}
 	}
-	j.res, j.err = j.work(t)
-	if j.err == nil {
-		if j.solo {
-			return nil
-		}
-		_, err := t.exec(stRelease)
-		return err
-	}
-	j.res = session.Result{}
-	if !refused(j.err) {
-		return j.err
-	}
-	if j.solo {
-		return nil
-	}
-	if _, err := t.exec(stRevert); err != nil {
-		return err
-	}
 	_, err := t.exec(stRelease)
 	return err
+}
+
+func (t *tx) work(j *job) (res session.Result, err error) {
+	if j.work != nil {
+		return j.work(t)
+	}
+	for i := range j.steps {
+		if err := t.apply(&j.steps[i], &res); err != nil {
+			return session.Result{}, err
+		}
+	}
+	return res, nil
 }

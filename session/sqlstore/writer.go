@@ -2,10 +2,10 @@ package sqlstore
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"log/slog"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -13,62 +13,75 @@ import (
 	"crossfade.dev/crossfade/session"
 )
 
-const (
-	// batchSize bounds how many callers share a transaction, and so how long the first of them waits for the
-	// others' statements: some milliseconds.
-	batchSize = 256
-	// queueSize bounds who waits; beyond it callers wait at the door, with their own deadlines.
-	queueSize = 4096
-)
+// batchSize bounds how many callers share a transaction, and so how long the first of them waits for the
+// others' statements: some milliseconds.
+const batchSize = 256
 
 // job is one caller's write. The writer owns it from taken to done.
 type job struct {
-	work  func(*tx) (session.Result, error)
-	solo  bool // one statement, which is atomic by itself: no savepoint needed
+	steps []step                            // what Commit was asked for
+	buf   []byte                            // of what the steps store
+	work  func(*tx) (session.Result, error) // instead of steps
 	taken atomic.Bool
 	res   session.Result
 	err   error
-	done  chan struct{}
+	done  chan struct{} // has room for the answer
+}
+
+// keptBuffer is the largest that a job keeps for the next.
+const keptBuffer = 16 << 10
+
+// job gives an empty one.
+func (w *writer) job() *job {
+	if j, ok := w.free.Get().(*job); ok {
+		return j
+	}
+	return &job{done: make(chan struct{}, 1)}
+}
+
+// finish keeps a job that was answered, with its buffers, for another caller.
+func (w *writer) finish(j *job) {
+	clear(j.steps)
+	j.steps, j.buf = j.steps[:0], j.buf[:0]
+	if cap(j.buf) > keptBuffer {
+		j.buf = nil
+	}
+	j.work, j.res, j.err = nil, session.Result{}, nil
+	j.taken.Store(false)
+	w.free.Put(j)
 }
 
 // writer is the one goroutine that writes.
 type writer struct {
 	store *Store
 	log   *slog.Logger
-	conn  *sql.Conn
 	tx    *tx
-	queue chan *job
-	quit  chan struct{}
 	ended chan struct{}
-	once  sync.Once
+	wake  chan struct{} // holds one word: somebody waits, or the end has come
+	free  sync.Pool     // of *job
+
+	mu      sync.Mutex
+	waiting []*job
+	closed  bool
 }
 
-func startWriter(ctx context.Context, s *Store, log *slog.Logger) (*writer, error) {
-	conn, err := s.writing.Conn(ctx)
+func startWriter(s *Store, log *slog.Logger) (*writer, error) {
+	t, err := newTx(s.writing)
 	if err != nil {
 		return nil, err
 	}
-	t, err := newTx(ctx, conn)
-	if err != nil {
-		_ = conn.Close()
-		return nil, err
-	}
-	w := &writer{
-		store: s, log: log, conn: conn, tx: t,
-		queue: make(chan *job, queueSize), quit: make(chan struct{}), ended: make(chan struct{}),
-	}
+	w := &writer{store: s, log: log, tx: t, ended: make(chan struct{}), wake: make(chan struct{}, 1)}
 	go w.run()
 	return w, nil
 }
 
-// stop writes what is queued, and refuses what comes later.
-func (w *writer) stop() error {
-	w.once.Do(func() { close(w.quit) })
+// stop writes what waits, and refuses what comes later.
+func (w *writer) stop() {
+	w.mu.Lock()
+	w.closed = true
+	w.mu.Unlock()
+	w.rouse()
 	<-w.ended
-	for _, st := range w.tx.stmt {
-		_ = st.Close() // a connection with open statements would keep its files open behind our back
-	}
-	return w.conn.Close()
 }
 
 var errClosed = fault.New(fault.Unavailable, "the session database is closed")
@@ -77,80 +90,112 @@ var errClosed = fault.New(fault.Unavailable, "the session database is closed")
 // waits takes it back; once the writer has it, the answer is worth waiting for, because then it may be
 // true already.
 func (w *writer) do(ctx context.Context, j *job) (session.Result, error) {
-	j.done = make(chan struct{})
-	select {
-	case <-w.quit:
-		return session.Result{}, errClosed
-	default:
+	if err := ctx.Err(); err != nil {
+		return session.Result{}, w.store.trouble(err, "write")
 	}
-	select {
-	case w.queue <- j:
-	case <-w.quit:
+	if !w.queue(j) {
 		return session.Result{}, errClosed
-	case <-ctx.Done():
-		return session.Result{}, w.store.trouble(ctx.Err(), "write")
 	}
 	select {
 	case <-j.done:
-		return j.res, j.err
 	case <-ctx.Done():
 		if j.taken.CompareAndSwap(false, true) {
-			return session.Result{}, w.store.trouble(ctx.Err(), "write")
+			return session.Result{}, w.store.trouble(ctx.Err(), "write") // the writer passes it by: not to be used again
 		}
-	case <-w.ended:
-		// The writer may have gone between our look at quit and the queue; what it left there is ours again.
-		if j.taken.CompareAndSwap(false, true) {
-			return session.Result{}, errClosed
-		}
+		<-j.done
 	}
-	<-j.done
-	return j.res, j.err
+	res, err := j.res, j.err
+	w.finish(j)
+	return res, err
+}
+
+// carry has the writer do some work.
+func (w *writer) carry(ctx context.Context, work func(*tx) (session.Result, error)) (session.Result, error) {
+	j := w.job()
+	j.work = work
+	return w.do(ctx, j)
+}
+
+// queue lets a job wait, unless the writer has ended or is about to: what waits is written.
+func (w *writer) queue(j *job) bool {
+	w.mu.Lock()
+	if w.closed {
+		w.mu.Unlock()
+		return false
+	}
+	first := len(w.waiting) == 0
+	w.waiting = append(w.waiting, j)
+	w.mu.Unlock()
+	if first {
+		w.rouse()
+	}
+	return true
+}
+
+func (w *writer) rouse() {
+	select {
+	case w.wake <- struct{}{}:
+	default: // it was told already
+	}
 }
 
 func (w *writer) run() {
 	defer close(w.ended)
-	var batch []*job
-	for {
-		batch = batch[:0]
-		select {
-		case j := <-w.queue:
-			batch = w.take(batch, j)
-		case <-w.quit:
-			for batch = w.gather(batch); len(batch) > 0; batch = w.gather(batch[:0]) {
+	batch := make([]*job, 0, batchSize)
+	for range w.wake {
+		for w.pending() {
+			if batch = w.gather(batch[:0]); len(batch) > 0 {
 				w.commit(batch)
 			}
+			clear(batch) // what was answered belongs to others
+		}
+		if w.over() {
 			return
 		}
-		batch = w.gather(batch)
-		if len(batch) > 0 {
-			w.commit(batch)
-		}
 	}
 }
 
-func (w *writer) take(batch []*job, j *job) []*job {
-	if j.taken.CompareAndSwap(false, true) {
-		batch = append(batch, j)
-	}
-	return batch
+func (w *writer) pending() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.waiting) > 0
 }
 
-// gather adds who is waiting. Those who were answered a moment ago are on their way with their next write:
-// yielding once lets them share this sync instead of waiting for the next.
+// over reports whether the end has come and nobody waits any more.
+func (w *writer) over() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.closed && len(w.waiting) == 0
+}
+
+// yields bounds how often the writer lets others go first while it gathers.
+const yields = 4
+
+// gather takes who waits. Those who were answered a moment ago are on their way with their next write:
+// yielding as long as somebody comes lets them share this sync instead of waiting for the next.
 func (w *writer) gather(batch []*job) []*job {
-	for range 2 {
-		for len(batch) < batchSize {
-			select {
-			case j := <-w.queue:
-				batch = w.take(batch, j)
-				continue
-			default:
-			}
+	for range yields {
+		var came bool
+		if batch, came = w.take(batch); !came {
 			break
 		}
 		runtime.Gosched()
 	}
 	return batch
+}
+
+// take adds who waits, up to a batch, and passes by what was taken back.
+func (w *writer) take(batch []*job) (_ []*job, came bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	n := min(len(w.waiting), batchSize-len(batch))
+	for _, j := range w.waiting[:n] {
+		if j.taken.CompareAndSwap(false, true) {
+			batch = append(batch, j)
+		}
+	}
+	w.waiting = slices.Delete(w.waiting, 0, n)
+	return batch, n > 0
 }
 
 // commit writes a batch in one transaction and answers everybody in it. A job that fails leaves its
@@ -172,7 +217,7 @@ func (w *writer) commit(batch []*job) {
 		if err != nil {
 			j.res, j.err = session.Result{}, err
 		}
-		close(j.done)
+		j.done <- struct{}{}
 	}
 }
 
