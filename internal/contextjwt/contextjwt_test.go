@@ -36,7 +36,7 @@ func TestSigner_Sign(t *testing.T) {
 	t.Run("the wire form is the published one", func(t *testing.T) {
 		parts := strings.Split(mustSign(t, signer, newcomer()), ".")
 		header, _ := base64.RawURLEncoding.DecodeString(parts[0])
-		if string(header) != `{"alg":"EdDSA","kid":"1","typ":"crossfade-context+jwt"}` {
+		if string(header) != `{"alg":"EdDSA","typ":"crossfade-context+jwt","kid":"1"}` {
 			t.Errorf("header %s", header)
 		}
 		payload, _ := base64.RawURLEncoding.DecodeString(parts[1])

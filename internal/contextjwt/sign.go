@@ -40,7 +40,7 @@ type signed struct {
 // NewSigner makes a signer.
 func NewSigner(cfg SignerConfig) (*Signer, error) {
 	id, private := cfg.Ring.SigningKey(Purpose)
-	header := fmt.Sprintf(`{"alg":"EdDSA","kid":"%d","typ":%q}`, id, Type)
+	header := fmt.Sprintf(`{"alg":"EdDSA","typ":%q,"kid":"%d"}`, Type, id)
 	cache, err := newCache[Claims, signed](cfg.CacheSize)
 	if err != nil {
 		return nil, err
