@@ -37,7 +37,7 @@ const maxOperations = 6
 func (p *passage) cross(ctx context.Context) {
 	c := crossing{p: p, key: p.key, killed: p.killed}
 	c.visit = handover.Visit{
-		Governs: p.governs, Entry: p.entry, Killed: p.killed,
+		Governs: p.governs, Entry: p.entry, Killed: p.killed, Frozen: p.frozen,
 		Token: handover.TokenOf(p.resolution), Ticket: p.backed,
 	}
 	if c.key != "" {

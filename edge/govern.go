@@ -69,7 +69,8 @@ func (s *standing) old(now time.Time, heartbeat time.Duration) bool {
 //  2. The kill switch, at every request. It stays in force however old the snapshot is: it is the safe
 //     direction, it may be pulled for the very trouble that silences the control plane, and whom another
 //     edge has let back since is protected by rule 1.
-//  3. The snapshot is too old: each browser is served where its session is, nothing is handed over.
+//  3. The snapshot is too old: each browser is served where its session is, nothing is handed over. What was
+//     half handed over is settled.
 //  4. An entry: the rollout decides.
 //  5. Anything else follows the last entry.
 func (p *passage) govern() {
@@ -86,7 +87,7 @@ func (p *passage) govern() {
 	case p.killed:
 		p.governs = rollout.Legacy
 	case p.frozen:
-		p.entry, p.governs = false, p.whereItIs()
+		p.decided, p.governs = false, p.whereItIs()
 	case p.entry:
 		p.governs = p.decision.System
 	default:

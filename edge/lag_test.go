@@ -2,6 +2,7 @@ package edge_test
 
 import (
 	"testing"
+	"time"
 
 	"crossfade.dev/crossfade/rollout"
 	"crossfade.dev/crossfade/session"
@@ -61,6 +62,36 @@ func TestEdge_OlderSnapshot(t *testing.T) {
 			t.Errorf("the cart is %q", a.Data["cart"])
 		}
 		b.holds(t, "token")
+	})
+}
+
+// TestEdge_Frozen has an edge whose control plane has fallen silent.
+func TestEdge_Frozen(t *testing.T) {
+	frozen := func(t *testing.T) (*site, *browser) {
+		s := open(t)
+		b := s.browser()
+		b.cookies[cookieLegacy] = s.legacy.add("ann", session.VisitorID{}, "cart", "7")
+		s.start()
+		b.nav("/").served(t, "shop", "ann")
+		return s, b
+	}
+	t.Run("what was half handed over is settled, so that a login on that page counts", func(t *testing.T) {
+		s, b := frozen(t)
+		s.kill()
+		b.clone().nav("/").served(t, "django", "ann") // the answer is lost
+		s.lift()
+		s.clock.Advance(time.Minute)
+		b.nav("/").served(t, "django", "ann")
+		b.holds(t, "legacy")
+		b.post("/mono/?login=bob")
+		b.nav("/").served(t, "django", "bob")
+	})
+	t.Run("of two session cookies one goes", func(t *testing.T) {
+		s, b := frozen(t)
+		s.clock.Advance(time.Minute)
+		b.cookies[cookieLegacy] = s.legacy.add("eve", session.VisitorID{9})
+		b.nav("/").served(t, "shop", "ann")
+		b.holds(t, "token", "ticket")
 	})
 }
 

@@ -37,9 +37,9 @@ func inputs() []handover.Visit {
 	for governs := rollout.Legacy; governs <= rollout.New; governs++ {
 		for token := handover.TokenNone; token < handover.TokenCount; token++ {
 			for legacy := handover.LegacyAbsent; legacy <= handover.LegacyPresent; legacy++ {
-				for bits := range 8 {
+				for bits := range 16 {
 					v := handover.Visit{Governs: governs, Token: token, Legacy: legacy,
-						Entry: bits&1 != 0, Killed: bits&2 != 0, Ticket: bits&4 != 0}
+						Entry: bits&1 != 0, Killed: bits&2 != 0, Ticket: bits&4 != 0, Frozen: bits&8 != 0}
 					if v.Killed && governs == rollout.New || v.Ticket && !ticketed(token) {
 						continue // the kill switch governs by definition; only a login has a ticket, and it counts beside its token
 					}
@@ -254,6 +254,27 @@ func TestNext_I6(t *testing.T) {
 		live := v.Token == handover.TokenIdle || v.Token == handover.TokenGuest || v.Token == handover.TokenAuth
 		if live && v.Governs == rollout.New && pl.System != rollout.New {
 			return fmt.Errorf("I6: moved outside an entry")
+		}
+		return nil
+	})
+}
+
+// TestNext_frozen: where nobody knows who governs, a session stays in the system that has it.
+func TestNext_frozen(t *testing.T) {
+	walk(t, func(v handover.Visit, _ handover.Policy, ops []handover.Op, pl handover.Plan) error {
+		if !v.Frozen || v.Killed {
+			return nil
+		}
+		live := v.Token == handover.TokenIdle || v.Token == handover.TokenGuest || v.Token == handover.TokenAuth
+		switch {
+		case pl.Guest && v.Legacy == handover.LegacyAbsent:
+			return fmt.Errorf("enrols a visitor")
+		case live && v.Legacy == handover.LegacyAbsent && (pl.System != rollout.New || len(ops) > 0):
+			return fmt.Errorf("hands a live session over")
+		case v.Token == handover.TokenNone && pl.System == rollout.New && v.Governs == rollout.Legacy:
+			return fmt.Errorf("hands a legacy session over")
+		case v.Entry && v.Token == handover.TokenMoved && v.Restored == handover.Done && pl.Legacy != handover.Set:
+			return fmt.Errorf("what went to legacy is not settled there")
 		}
 		return nil
 	})

@@ -23,6 +23,9 @@ type Visit struct {
 	Entry bool
 	// Killed says that the kill switch holds this visitor on legacy: it acts on every request.
 	Killed bool
+	// Frozen says that nobody knows any more who governs: an entry serves the browser where its session is. It
+	// only settles what is half done. Governs is then the system that the browser's cookies speak for.
+	Frozen bool
 
 	Token  Token
 	Legacy LegacyCookie

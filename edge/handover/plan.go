@@ -13,8 +13,13 @@ type Policy struct {
 //
 // Called again with the outcome added it comes to a verdict after at most four operations.
 func Next(v Visit, p Policy) Plan {
-	if !v.Entry && !v.Killed {
+	switch {
+	case v.Killed:
+		return toLegacy(v)
+	case !v.Entry:
 		return follow(v, p)
+	case v.Frozen:
+		return settle(v, p)
 	}
 	if v.Governs == rollout.New {
 		return toNew(v, p)
@@ -56,6 +61,21 @@ func follow(v Visit, p Policy) Plan {
 		return pl
 	}
 	return Plan{System: rollout.Legacy, As: Nobody, Reason: ReasonServeLegacy}
+}
+
+// settle serves an entry where the browser's session is. A handover whose answer was lost is brought to its
+// end, or the visitor would stay a request in flight and never be given a cookie again; and of two session
+// cookies one goes, by the rules.
+func settle(v Visit, p Policy) Plan {
+	switch {
+	case v.Token == TokenMoved || v.Token == TokenMoving:
+		return toLegacy(v) // that is where it went
+	case v.Legacy == LegacyAbsent:
+		return follow(v, p)
+	case v.Governs == rollout.New && v.Token != TokenNone && v.Token != TokenDead:
+		return toNew(v, p)
+	}
+	return toLegacy(v)
 }
 
 // newAsIs serves on new whatever the token opens, and touches no cookie.
