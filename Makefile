@@ -109,7 +109,13 @@ test-e2e: ## end to end: real processes, real Django, real browser
 .PHONY: race
 race: ## the race detector over the packages with concurrency in them
 	@tools/setup.sh gcc
-	CGO_ENABLED=1 $(GO_TEST) -race ./session/... ./edge/... ./legacy/... ./rollout/... ./control/... ./internal/...
+	CGO_ENABLED=1 $(GO_TEST) -race ./session/... ./edge/... ./legacy/... ./rollout/... ./control/... ./internal/... ./client
+
+# The packages that share state between goroutines: their stores, caches, watches and outboxes.
+.PHONY: race-core
+race-core: ## the race detector over the packages that share the most, as .ci/run does; about two minutes
+	@tools/setup.sh gcc
+	CGO_ENABLED=1 $(GO_TEST) -race ./session ./session/sqlstore ./edge ./control ./internal/app ./client
 
 .PHONY: fuzz
 fuzz: ## run every fuzz target for FUZZTIME (20s); FUZZ=pattern picks some
