@@ -46,8 +46,15 @@ need_python() {
   fi
   "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
     die "$("$python" --version) is too old: Python 3.11 or later is needed" "make setup PYTHON=/path/to/python3.11"
-  "$python" -c 'import ensurepip, venv' 2>/dev/null || apt_install python3-venv
+  if makes_environments; then return; fi
+  apt_install python3-venv
+  # The package is for the distribution's own interpreter, which need not be the first in the PATH.
+  makes_environments ||
+    die "$(command -v "$python") has no ensurepip, without which it makes no environment" \
+      "let another interpreter do it: make setup PYTHON=/usr/bin/python3"
 }
+
+makes_environments() { "$python" -c 'import ensurepip, venv' 2>/dev/null; }
 
 # recipe REQUIREMENTS prints a digest of what is installed into an environment.
 recipe() {
