@@ -9,7 +9,8 @@ import (
 	"crossfade.dev/crossfade/internal/fault"
 )
 
-// checkValues refuses keys and values that could never be stored.
+// checkValues refuses keys and values that could never be stored. Every call that brings values asks it once,
+// before anything else: reading JSON is a good part of what a patch costs.
 func (l Limits) checkValues(set map[string]json.RawMessage) error {
 	for k, v := range set {
 		switch {
@@ -48,11 +49,8 @@ func sizeOf(attrs map[string]Attribute) int {
 }
 
 // edit gives the attributes after a patch at the version that it makes, and whether anything changed.
-// A value that stays the same keeps its version: nothing is written for it.
+// A value that stays the same keeps its version: nothing is written for it. What is set has passed checkValues.
 func (l Limits) edit(old map[string]Attribute, set map[string]json.RawMessage, del []string, version uint64) (map[string]Attribute, bool, error) {
-	if err := l.checkValues(set); err != nil {
-		return nil, false, err
-	}
 	out := make(map[string]Attribute, len(old)+len(set))
 	maps.Copy(out, old)
 	changed := false

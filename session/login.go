@@ -169,6 +169,9 @@ func (m *Manager) StepUp(ctx context.Context, s StepUp) (Issued, error) {
 	if err := m.checkLogin(0, s.LegacyKey, s.LegacyExpires); err != nil {
 		return Issued{}, err
 	}
+	if err := m.cfg.Limits.checkValues(s.Set); err != nil {
+		return Issued{}, err
+	}
 	defer m.lock(s.ID)()
 	return retry(ctx, func() (Issued, error) {
 		rec, err := m.live(ctx, s.ID, m.store.Full)

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"crossfade.dev/crossfade/internal/contextjwt"
-	"crossfade.dev/crossfade/internal/fault"
 	sessionv1 "crossfade.dev/crossfade/proto/gen/crossfade/session/v1"
 	"crossfade.dev/crossfade/session"
 )
@@ -51,20 +50,16 @@ func worth(w session.Worth) string {
 	return w.String()
 }
 
-// values takes JSON texts as they are: they are stored byte for byte.
-func values(in *sessionv1.Attributes) (map[string]json.RawMessage, error) {
+// values takes JSON texts as they are: they are stored byte for byte. Whether they are JSON the manager looks, once.
+func values(in *sessionv1.Attributes) map[string]json.RawMessage {
 	if len(in.GetValues()) == 0 {
-		return nil, nil
+		return nil
 	}
 	out := make(map[string]json.RawMessage, len(in.GetValues()))
 	for key, text := range in.GetValues() {
-		if !json.Valid([]byte(text)) {
-			return nil, fault.New(fault.Invalid, "the value of attribute %.40q is not JSON", key).
-				WithHint(`values are JSON texts: a text is sent with its quotes, as "\"text\""`)
-		}
 		out[key] = json.RawMessage(text)
 	}
-	return out, nil
+	return out
 }
 
 func keysOf[V any](m map[string]V) []string { return slices.Collect(maps.Keys(m)) }

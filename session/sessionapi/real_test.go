@@ -121,6 +121,17 @@ func TestAPI_life(t *testing.T) {
 		_, err = shop.End(ctx, &sessionv1.EndRequest{Target: &sessionv1.EndRequest_Session{Session: withContext(written)}, Reason: "x"})
 		wantCode(t, err, connect.CodeFailedPrecondition)
 	})
+	t.Run("what is not JSON is refused, in every call that brings values", func(t *testing.T) {
+		her := withID(session.ID(o.From))
+		for _, bad := range []string{"text", ""} {
+			_, err := django.Patch(ctx, &sessionv1.PatchRequest{Session: her, Set: set("a", bad)})
+			wantCode(t, err, connect.CodeInvalidArgument)
+			_, err = django.Upgrade(ctx, &sessionv1.UpgradeRequest{Session: her, Subject: "42", Set: set("a", bad)})
+			wantCode(t, err, connect.CodeInvalidArgument)
+			_, err = django.StepUp(ctx, &sessionv1.StepUpRequest{Session: her, Set: set("a", bad)})
+			wantCode(t, err, connect.CodeInvalidArgument)
+		}
+	})
 	t.Run("the old cookie opens a read-only view", func(t *testing.T) {
 		view, res := h.edge(m, token, "storefront")
 		if res.Worth != session.WorthReadOnly {

@@ -43,12 +43,8 @@ func (a *API) patch(to address, in *sessionv1.PatchRequest) (session.Patch, erro
 	if err != nil {
 		return session.Patch{}, err
 	}
-	set, err := values(in.GetSet())
-	if err != nil {
-		return session.Patch{}, err
-	}
 	p := session.Patch{
-		ID: to.id, Set: set, Delete: in.GetDelete(), IfVersion: in.GetIfVersion(), Idle: idle, Guest: to.proof(),
+		ID: to.id, Set: values(in.GetSet()), Delete: in.GetDelete(), IfVersion: in.GetIfVersion(), Idle: idle, Guest: to.proof(),
 	}
 	if to.id.IsZero() {
 		p.Guest = a.newGuest(to)
@@ -109,13 +105,9 @@ func upgrade(to address, in *sessionv1.UpgradeRequest) (session.Upgrade, error) 
 	if err != nil {
 		return session.Upgrade{}, err
 	}
-	set, err := values(in.GetSet())
-	if err != nil {
-		return session.Upgrade{}, err
-	}
 	u := session.Upgrade{
 		ID: to.id, Guest: to.proof(), Subject: in.GetSubject(), AuthTime: moment(in.GetAuthTime()),
-		Methods: in.GetMethods(), Level: in.GetLevel(), Born: session.Mark(in.GetBorn()), Set: set, Delete: in.GetDelete(),
+		Methods: in.GetMethods(), Level: in.GetLevel(), Born: session.Mark(in.GetBorn()), Set: values(in.GetSet()), Delete: in.GetDelete(),
 		Idle: idle, LegacyKey: in.GetCounterpart(), LegacyExpires: moment(in.GetCounterpartExpires()),
 	}
 	if to.context != nil {
@@ -138,12 +130,8 @@ func (a *API) StepUp(ctx context.Context, in *sessionv1.StepUpRequest) (*session
 	if err != nil {
 		return nil, err
 	}
-	set, err := values(in.GetSet())
-	if err != nil {
-		return nil, err
-	}
 	issued, err := a.manager.StepUp(ctx, session.StepUp{
-		ID: to.id, AuthTime: moment(in.GetAuthTime()), Methods: in.GetMethods(), Level: in.GetLevel(), Set: set,
+		ID: to.id, AuthTime: moment(in.GetAuthTime()), Methods: in.GetMethods(), Level: in.GetLevel(), Set: values(in.GetSet()),
 		LegacyKey: in.GetCounterpart(), LegacyExpires: moment(in.GetCounterpartExpires()),
 	})
 	if err != nil {

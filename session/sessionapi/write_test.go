@@ -129,10 +129,8 @@ func TestAPI_Patch(t *testing.T) {
 		_, err = patch(shopSecret, &sessionv1.PatchRequest{Session: &sessionv1.Selector{Id: sel.GetId(), Context: h.sign(claims)}, Set: set("a", "1")})
 		wantCode(t, err, connect.CodePermissionDenied)
 	})
-	t.Run("what is not JSON, or out of range, is refused", func(t *testing.T) {
+	t.Run("what is out of range is refused", func(t *testing.T) {
 		for _, in := range []*sessionv1.PatchRequest{
-			{Session: withID(s.ID), Set: set("a", "text")},
-			{Session: withID(s.ID), Set: set("a", "")},
 			{Session: withID(s.ID), IdleSeconds: -1},
 			{Session: withID(s.ID), IdleSeconds: 1 << 62},
 		} {

@@ -168,6 +168,12 @@ func testLogin(t *testing.T, r *rig) {
 		_, err := r.Upgrade(ctx, session.Upgrade{})
 		r.fails(fault.Invalid, err)
 	})
+	t.Run("a value that is not JSON is refused", func(t *testing.T) {
+		g := r.guest()
+		_, err := r.Upgrade(ctx, session.Upgrade{ID: g.Session.ID, Subject: "u5", Set: values("a", "{")})
+		r.fails(fault.Invalid, err)
+		same(t, r.worth(g.Token, session.WorthLive).Session.Kind, session.Guest)
+	})
 }
 
 func testStepUp(t *testing.T, r *rig) {
@@ -202,5 +208,10 @@ func testStepUp(t *testing.T, r *rig) {
 	t.Run("a guest has nothing to step up", func(t *testing.T) {
 		_, err := r.StepUp(ctx, session.StepUp{ID: r.guest().Session.ID})
 		r.fails(fault.Precondition, err)
+	})
+	t.Run("a value that is not JSON is refused", func(t *testing.T) {
+		_, err := r.StepUp(ctx, session.StepUp{ID: in.Session.ID, Set: values("a", "{")})
+		r.fails(fault.Invalid, err)
+		r.worth(up.Token, session.WorthLive)
 	})
 }

@@ -23,7 +23,7 @@ type statement interface {
 // row gives columns by their place, from 0. NULL is 0, nil or empty.
 type row interface {
 	int(col int) int64
-	blob(col int) []byte // the engine's own bytes: copy what is to be kept
+	blob(col int) []byte // holds as long as the row: copy what is to be kept
 	text(col int) string
 }
 

@@ -130,10 +130,11 @@ func (s *Store) Close() error {
 }
 
 // writePragmas: with synchronous=FULL each commit syncs the log. A checkpoint each 16 MB of log rather
-// than each 4 keeps them rare beside a stream of small commits.
+// than each 4 keeps them rare beside a stream of small commits. The bound on waiting for a lock comes first:
+// until then the library waits for ever.
 func writePragmas(cfg Config) []string {
 	p := []string{
-		fmt.Sprintf("page_size(%d)", pageSize), "journal_mode(WAL)", "synchronous(FULL)", "busy_timeout(5000)",
+		"busy_timeout(5000)", fmt.Sprintf("page_size(%d)", pageSize), "journal_mode(WAL)", "synchronous(FULL)",
 		"foreign_keys(OFF)", "cache_size(-65536)", "wal_autocheckpoint(4096)", "temp_store(MEMORY)",
 	}
 	if cfg.MaxBytes > 0 {
@@ -142,7 +143,7 @@ func writePragmas(cfg Config) []string {
 	return p
 }
 
-var readPragmas = []string{"query_only(1)", "busy_timeout(5000)", "cache_size(-16384)", "temp_store(MEMORY)"}
+var readPragmas = []string{"busy_timeout(5000)", "query_only(1)", "cache_size(-16384)", "temp_store(MEMORY)"}
 
 // prepare brings the file's schema up to date, with the tool and the connection for that.
 func prepare(ctx context.Context, cfg Config) (err error) {
