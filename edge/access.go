@@ -75,7 +75,7 @@ func (p *passage) authenticated(ctx context.Context, up *upstream) bool {
 	case up.legacy:
 		return true
 	}
-	view, err := p.e.inspect(ctx, v.key)
+	view, err := p.inspect(ctx, v.key)
 	return err == nil && view.Found && !view.Ended && view.Kind == session.Authenticated
 }
 
@@ -86,7 +86,7 @@ func (p *passage) loggedIn(ctx context.Context) bool {
 	if v.known || v.key == "" {
 		return v.loggedIn
 	}
-	view, err := p.e.inspect(ctx, v.key)
+	view, err := p.inspect(ctx, v.key)
 	if err != nil {
 		return p.visitor.LoggedIn
 	}

@@ -94,12 +94,16 @@ func switching(t *testing.T, answer string) string {
 // overNetwork is the address of an edge on the network, before a legacy upstream on the network.
 func overNetwork(t *testing.T, upstream string, tweak ...func(*edge.Config)) string {
 	t.Helper()
-	s := open(t, append(tweak, func(c *edge.Config) {
-		c.Upstreams[0] = edge.Upstream{Name: "django", URL: must(url.Parse(upstream)), Trusted: true}
-	})...)
+	s := open(t, append(tweak, toNetwork(upstream))...)
 	front := httptest.NewServer(s.edge)
 	t.Cleanup(front.Close)
 	return front.Listener.Addr().String()
+}
+
+func toNetwork(upstream string) func(*edge.Config) {
+	return func(c *edge.Config) {
+		c.Upstreams[0] = edge.Upstream{Name: "django", URL: must(url.Parse(upstream)), Trusted: true}
+	}
 }
 
 func TestOnlyLegacySetsTheLegacyCookie(t *testing.T) {

@@ -20,9 +20,10 @@ type bodyGuard struct {
 	control *http.ResponseController
 	limit   time.Duration
 
-	mu      sync.Mutex // of reading and closing, which happen on different goroutines
-	over    bool
-	stalled bool
+	mu       sync.Mutex // of reading and closing, which happen on different goroutines
+	over     bool
+	stalled  bool
+	overfull bool // it passed the limit on its size
 }
 
 func (b *bodyGuard) Read(p []byte) (int, error) {
@@ -37,6 +38,8 @@ func (b *bodyGuard) Read(p []byte) (int, error) {
 	case err == nil:
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		b.over, b.stalled = true, true
+	case tooLarge(err):
+		b.overfull = true // Close still has something to read
 	default:
 		b.disarm()
 	}
@@ -56,15 +59,15 @@ func (b *bodyGuard) Close() error {
 	return err
 }
 
-// gaveUp reports whether the body stalled. It waits for a read that is on its way: net/http cancels the
-// request's context on every error of a read, and that may be heard of before the error itself.
-func (b *bodyGuard) gaveUp() bool {
+// gaveUp reports whether the body stalled, or was too large. It waits for a read that is on its way: net/http
+// cancels the request's context on every error of a read, and that may be heard of before the error itself.
+func (b *bodyGuard) gaveUp() (stalled, overfull bool) {
 	if b == nil {
-		return false
+		return false, false
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.stalled
+	return b.stalled, b.overfull
 }
 
 // Connections that know no deadlines, those of tests, are not guarded.
@@ -81,8 +84,50 @@ func (t *trip) guardBody() {
 	if t.body != nil || t.r.ContentLength == 0 || t.r.Body == nil || isWebSocket(t.r.Header) {
 		return
 	}
-	t.body = &bodyGuard{ReadCloser: t.r.Body, control: http.NewResponseController(t.ResponseWriter), limit: t.e.cfg.Handover.BodyStall}
+	body := t.r.Body
+	if most := t.route.MaxBody; most > 0 && t.r.ContentLength < 0 {
+		// The server's own reader: it is told as well, and ends the connection in good order.
+		body = http.MaxBytesReader(t.ResponseWriter, body, most)
+	}
+	t.body = &bodyGuard{ReadCloser: body, control: http.NewResponseController(t.ResponseWriter), limit: t.e.cfg.Handover.BodyStall}
 	t.r.Body = t.body
+}
+
+// abandonBody bounds the time that net/http takes over a body that nobody will read: it looks for its end,
+// up to a limit, so that the connection can be used again. A client that sends nothing would hold it for ever.
+func (t *trip) abandonBody() {
+	if t.r.ContentLength != 0 && t.body == nil {
+		_ = http.NewResponseController(t.ResponseWriter).SetReadDeadline(time.Now().Add(t.e.cfg.Handover.BodyStall))
+	}
+}
+
+// rightSize refuses a body that is announced to be too large before anything is done for it. The others are
+// measured while they pass.
+func (t *trip) rightSize() bool {
+	if most := t.route.MaxBody; most <= 0 || t.r.ContentLength <= most {
+		return true
+	}
+	t.overfull()
+	return false
+}
+
+func (t *trip) overfull() {
+	t.count(CountTooLarge)
+	if t.e.oversized.due(t.e.deps.Clock()) {
+		t.e.deps.Log.Warn("a request body was refused: it is larger than the site allows", "request", t.id, "method", t.r.Method,
+			"route", t.route.Path, "announced", t.r.ContentLength, "limit", t.route.MaxBody,
+			"hint", "if visitors upload such things there, give the route a max_body of its own, or raise public.max_body")
+	}
+	t.Header().Set("Connection", "close") // what is left of the body would pass for the next request
+	t.refuse(&denial{
+		status: http.StatusRequestEntityTooLarge, code: "too_large", title: "That was too much at once",
+		text: "What you sent is larger than this site accepts.",
+	})
+}
+
+func tooLarge(err error) bool {
+	_, ok := errors.AsType[*http.MaxBytesError](err)
+	return ok
 }
 
 func stalled() *denial {

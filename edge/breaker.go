@@ -59,15 +59,19 @@ func (b *breaker) report(ok bool, now time.Time) {
 	}
 }
 
-// budget lets a number of operations through per second, with bursts of one second's worth.
+// budget lets a number of operations through per second, with bursts of a few seconds' worth.
 type budget struct {
-	perSecond int // 0: no limit
+	perSecond float64 // 0: no limit
+	most      float64 // that it saves up
 	mu        sync.Mutex
 	left      float64
 	at        time.Time
 }
 
-func newBudget(perSecond int) *budget { return &budget{perSecond: perSecond, left: float64(perSecond)} }
+func newBudget(perSecond, burstSeconds int) *budget {
+	most := float64(perSecond * burstSeconds)
+	return &budget{perSecond: float64(perSecond), most: most, left: most}
+}
 
 func (b *budget) take(now time.Time) bool {
 	if b.perSecond == 0 {
@@ -76,7 +80,7 @@ func (b *budget) take(now time.Time) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if !b.at.IsZero() && now.After(b.at) {
-		b.left = min(float64(b.perSecond), b.left+now.Sub(b.at).Seconds()*float64(b.perSecond))
+		b.left = min(b.most, b.left+now.Sub(b.at).Seconds()*b.perSecond)
 	}
 	if b.at.Before(now) {
 		b.at = now
@@ -86,4 +90,11 @@ func (b *budget) take(now time.Time) bool {
 	}
 	b.left--
 	return true
+}
+
+// giveBack undoes a take.
+func (b *budget) giveBack() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.left = min(b.most, b.left+1)
 }

@@ -23,12 +23,22 @@ const (
 type browser struct {
 	*site
 	cookies map[string]string
+	addr    string // where it is; empty: anywhere
 }
 
 func (s *site) browser() *browser { return &browser{site: s, cookies: map[string]string{}} }
 
+// browserAt is a browser with an address.
+func (s *site) browserAt(addr string) *browser {
+	b := s.browser()
+	b.addr = addr
+	return b
+}
+
 // clone is a second tab's view, or a copy of the profile in somebody else's hands.
-func (b *browser) clone() *browser { return &browser{site: b.site, cookies: maps.Clone(b.cookies)} }
+func (b *browser) clone() *browser {
+	return &browser{site: b.site, cookies: maps.Clone(b.cookies), addr: b.addr}
+}
 
 // answer is a response, with what the application saw, if it was asked.
 type answer struct {
@@ -52,7 +62,10 @@ func (b *browser) send(method, target string, headers ...string) answer {
 
 func (b *browser) sendBody(method, target, body string, headers ...string) answer {
 	b.t.Helper()
-	r := httptest.NewRequest(method, "https://shop.example"+target, strings.NewReader(body))
+	r := httptest.NewRequest(method, b.config.Public.String()+target, strings.NewReader(body))
+	if b.addr != "" {
+		r.RemoteAddr = b.addr
+	}
 	for i := 0; i+1 < len(headers); i += 2 {
 		r.Header.Add(headers[i], headers[i+1])
 	}

@@ -83,7 +83,7 @@ func (t *trip) callBack() (answered bool) {
 	t.guardBody()
 	body, err := io.ReadAll(t.r.Body)
 	if err != nil {
-		if t.body.gaveUp() {
+		if stall, _ := t.body.gaveUp(); stall { // too large it is not: its length was announced
 			t.Header().Set("Connection", "close") // what is left of the body would pass for the next request
 			t.refuse(stalled())
 			return true

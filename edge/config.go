@@ -16,6 +16,11 @@ type Config struct {
 	// Public is the address that browsers see, scheme and host. It says which Origin is the site's own, and
 	// whether cookies carry the __Host- prefix and Secure. Plain http is for localhost alone.
 	Public *url.URL
+	// Hosts are the names that the site has besides Public's, with a port where it is not the scheme's own;
+	// "*.example.com" is every name with one label more. A request for any other is refused.
+	Hosts []string
+	// MaxBody is the size in bytes of the largest request body; 0: 32 MiB, below 0: no limit.
+	MaxBody int64
 	// TrustedProxies are the networks whose X-Forwarded-* is believed. Empty: nobody's.
 	TrustedProxies []netip.Prefix
 	Upstreams      []Upstream
@@ -63,10 +68,11 @@ type Route struct {
 	Callback bool
 	Tools    bool // an internal tool with a legacy session of its own
 	// Plain asks for no session: static files. Cookies of ours and legacy's are taken out, none is written,
-	// and the upstream gets no context.
+	// and the upstream gets no context, so that all visitors share one.
 	Plain bool
 	// CrossSite lets unsafe requests of other sites through to the new system: webhooks, payment notices.
 	CrossSite bool
+	MaxBody   int64 // 0: [Config.MaxBody]; below 0: no limit
 	// Step is the funnel step, 1 to 64, that a visitor reaches with a successful response. 0: none.
 	Step uint8
 }
@@ -116,6 +122,9 @@ type Handover struct {
 	BridgeDeadline time.Duration
 	// RestoreBudget is how many sessions per second this edge restores; 0: no limit.
 	RestoreBudget int
+	// ClientBudget is how many requests per second of one client (an IPv4 address, an IPv6 /56) may make the
+	// edge ask the bridge about a session that is not known to be a login; 0: no limit.
+	ClientBudget int
 	// Heartbeat is the age from which a snapshot hands nothing over; 0: 15 s.
 	Heartbeat time.Duration
 	// CounterpartLife is how long a counterpart lives on the legacy side when it was just touched; it is
@@ -145,6 +154,9 @@ func (c Config) withDefaults() Config {
 	def(&c.Handover.CounterpartLife, 14*24*time.Hour)
 	def(&c.Handover.StreamBound, time.Second)
 	def(&c.Handover.BodyStall, 10*time.Second)
+	if c.MaxBody == 0 {
+		c.MaxBody = 32 << 20
+	}
 	text(&c.Rollout, rollout.Sessions)
 	text(&c.Legacy.Name, "legacy")
 	text(&c.Legacy.Cookie.Path, "/")
@@ -195,6 +207,8 @@ func (c Config) check() error {
 		case r.Callback && (r.Plain || r.Path == "/" || strings.HasPrefix(r.Path, "/{")):
 			return bad("route %s can not be a callback", r.Path).
 				WithHint("name the callback's own path: what the whole site takes from other sites is an attack")
+		case r.Plain && r.Legacy != r.New:
+			return bad("route %s is plain and must have one upstream: nobody knows there who governs a visitor", r.Path)
 		case r.Step > 64:
 			return bad("route %s has funnel step %d, there are 64", r.Path, r.Step)
 		}

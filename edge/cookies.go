@@ -169,10 +169,13 @@ func splitPair(pair string) (name, value string, exact bool) {
 	return name, value, exact
 }
 
-// pairName is the name of a pair, and the rest as it was written.
+// pairName is the name of a pair, and the rest as it was written. A cookie without a name, which browsers
+// send as its bare value, has the name that its value begins with: nobody behind us can tell the two apart.
 func pairName(pair string) (name, rest string, exact bool) {
-	name, rest, _ = strings.Cut(pair, "=")
-	name = strings.Trim(name, " \t")
+	pair = strings.TrimLeft(pair, " \t")
+	named := strings.TrimLeft(pair, "= \t")
+	name, rest, _ = strings.Cut(named, "=")
+	name = strings.TrimRight(name, " \t")
 	written := name
 	start, end := 0, len(name)
 	for start < end && !nameByte(name[start]) {
@@ -185,7 +188,7 @@ func pairName(pair string) (name, rest string, exact bool) {
 	if strings.IndexByte(name, '%') >= 0 {
 		name = strings.TrimFunc(decodeRepeatedly(name), func(r rune) bool { return r > 0x7f || !nameByte(byte(r)) })
 	}
-	return name, rest, len(name) == len(written) && name == written
+	return name, rest, len(named) == len(pair) && name == written
 }
 
 // nameByte holds for the bytes that a cookie name is made of (RFC 6265: an HTTP token).

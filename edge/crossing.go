@@ -52,7 +52,11 @@ func (c *crossing) run(ctx context.Context) {
 		if plan.Op == handover.Serve {
 			break
 		}
-		c.operate(ctx, plan.Op)
+		if plan.Op == handover.Inspect && !c.affordable() {
+			c.hold()
+		} else {
+			c.operate(ctx, plan.Op)
+		}
 		plan = handover.Next(c.visit, c.p.route.policy)
 	}
 	if plan.Op != handover.Serve {
@@ -93,6 +97,7 @@ func (c *crossing) look(ctx context.Context) handover.Look {
 		c.p.e.bridgeTrouble(c.p.id, err)
 		return handover.LookUnreachable
 	}
+	c.p.proved(view)
 	c.view = &view
 	if !view.Found || view.Ended {
 		return handover.LookGone

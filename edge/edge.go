@@ -31,7 +31,8 @@ type Edge struct {
 	deps      Deps
 	obs       Observer
 	origin    string // the site's own, as browsers write it
-	strict    bool   // our cookies do not come with visits from other sites
+	hosts     *hosts
+	strict    bool // our cookies do not come with visits from other sites
 	cookies   *cookieWriter
 	visitors  *kept[visitor]
 	tickets   *kept[ticket]
@@ -42,6 +43,7 @@ type Edge struct {
 	flights   singleflight.Group
 	breaker   breaker
 	restores  *budget
+	clients   *clients
 	upkeep    *upkeep
 	streams   *streams
 	buffers   buffers
@@ -50,6 +52,9 @@ type Edge struct {
 	troubled  seldom // says that the bridge does not answer
 	unclaimed seldom // says that a restore could not be claimed
 	strangers seldom // says that a form of another site was given a session
+	misled    seldom // says that a request was for another host
+	oversized seldom // says that a body was too large
+	overdrawn seldom // says that a client has spent its budget
 
 	idSeed  uint64
 	idCount atomic.Uint64
@@ -66,22 +71,31 @@ func New(cfg Config, deps Deps) (*Edge, error) {
 		return nil, fault.New(fault.Internal, "the edge was not given all that it works with")
 	}
 	deps = deps.withDefaults()
+	hosts, err := newHosts(cfg.Public, cfg.Hosts)
+	if err != nil {
+		return nil, err
+	}
 	e := &Edge{
 		cfg: cfg, deps: deps, obs: deps.Observer,
 		origin:    strings.ToLower(cfg.Public.Scheme + "://" + cfg.Public.Host),
 		strict:    cfg.Cookies.SameSite == http.SameSiteStrictMode,
+		hosts:     hosts,
 		cookies:   newCookieWriter(cfg),
 		visitors:  newKept(deps.Ring, decodeVisitor),
 		tickets:   newKept(deps.Ring, openTicket),
 		upstreams: map[string]*upstream{},
 		standings: standings{name: cfg.Rollout, current: deps.Snapshot},
-		restores:  newBudget(cfg.Handover.RestoreBudget),
+		restores:  newBudget(cfg.Handover.RestoreBudget, 1),
+		clients:   newClients(cfg.Handover.ClientBudget),
 		errorLog:  slog.NewLogLogger(deps.Log.Handler(), slog.LevelWarn),
 	}
 	for _, u := range cfg.Upstreams {
 		e.upstreams[u.Name] = newUpstream(u, u.Name == cfg.Legacy.Upstream, deps.Transport)
 	}
 	for _, r := range cfg.Routes {
+		if r.MaxBody == 0 {
+			r.MaxBody = cfg.MaxBody
+		}
 		e.routes = append(e.routes, newRoute(r, cfg.Access, e.upstreams))
 	}
 	e.handshake = newRoute(Route{Path: handshakePath, Legacy: cfg.Legacy.Upstream, New: cfg.Legacy.Upstream}, cfg.Access, e.upstreams)

@@ -33,14 +33,21 @@ func (e *Edge) originOf(req Request) origin {
 	switch {
 	case from == "":
 		return unsaid
-	case e.own(from):
+	case e.own(from, req.Host()):
 		return sameOrigin
 	}
 	return crossSite // "null" too
 }
 
-// own reports whether an Origin header, or the beginning of a Referer, is this site's.
-func (e *Edge) own(origin string) bool { return strings.EqualFold(origin, e.origin) }
+// own reports whether an Origin header, or the beginning of a Referer, is this site's: its public address,
+// or that of the very host that the request is for, which was found to be one of the site's.
+func (e *Edge) own(origin, host string) bool {
+	if strings.EqualFold(origin, e.origin) {
+		return true
+	}
+	scheme, from, ok := strings.Cut(origin, "://")
+	return ok && strings.EqualFold(scheme, e.cfg.Public.Scheme) && strings.EqualFold(from, host)
+}
 
 // isEntry reports whether systems may change at this request: a top-level navigation by GET that will be
 // seen, on a route that allows it.
@@ -83,7 +90,7 @@ func (e *Edge) mayHandshake(req Request, from origin) bool {
 			return true
 		}
 		u, err := url.Parse(referer)
-		return err == nil && e.own(u.Scheme+"://"+u.Host)
+		return err == nil && e.own(u.Scheme+"://"+u.Host, req.Host())
 	}
 	return false
 }

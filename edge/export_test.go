@@ -2,7 +2,9 @@ package edge
 
 import (
 	"net/http"
+	"net/url"
 	"strings"
+	"testing"
 
 	"crossfade.dev/crossfade/internal/keyring"
 )
@@ -76,6 +78,24 @@ func Jar(headers []string, key string) (session, legacy []string, rebuilt string
 	var j jar
 	j.read(headers, &names)
 	return j.session.list(), j.legacy.list(), rebuild(headers, &names, key)
+}
+
+// HostJudge answers what a host is refused with; 0: it is accepted.
+func HostJudge(t testing.TB, public string, others ...string) func(host string) int {
+	u, err := url.Parse(public)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h, err := newHosts(u, others)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return func(host string) int {
+		if d := h.judge(host); d != nil {
+			return d.status
+		}
+		return 0
+	}
 }
 
 // StripRequest is what a browser's headers are reduced to.

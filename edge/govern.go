@@ -71,14 +71,15 @@ func (s *standing) old(now time.Time, heartbeat time.Duration) bool {
 //     edge has let back since is protected by rule 1.
 //  3. The snapshot is too old: each browser is served where its session is, nothing is handed over. What was
 //     half handed over is settled.
-//  4. An entry: the rollout decides.
-//  5. Anything else follows the last entry.
+//  4. The client has made the bridge work too often: the same, and nothing is settled either.
+//  5. An entry: the rollout decides.
+//  6. Anything else follows the last entry.
 func (p *passage) govern() {
 	p.behind = p.came && p.visitor.newerThan(p.standing.version, p.now, p.e.cfg.Handover.Heartbeat)
 	p.frozen = p.standing.old(p.now, p.e.cfg.Handover.Heartbeat)
 	switch {
 	case p.behind:
-		p.governs = p.lastEntry()
+		p.governs, p.entry = p.lastEntry(), p.entry && p.ask != askRefused
 		return
 	case p.entry || p.standing.killed:
 		p.decide()
@@ -86,6 +87,8 @@ func (p *passage) govern() {
 	switch {
 	case p.killed:
 		p.governs = rollout.Legacy
+	case p.ask == askRefused:
+		p.entry, p.decided, p.governs = false, false, p.whereItIs()
 	case p.frozen:
 		p.decided, p.governs = false, p.whereItIs()
 	case p.entry:

@@ -6,7 +6,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httputil"
-	"net/netip"
 	"strings"
 
 	"crossfade.dev/crossfade/rollout"
@@ -37,8 +36,7 @@ type trip struct {
 	r        *http.Request
 	upstream *upstream
 	status   int
-	context  string // signed
-	peer     forwarded
+	context  string     // signed
 	body     *bodyGuard // nil: there is none
 	posted   posted
 	proxy    httputil.ReverseProxy
@@ -71,6 +69,9 @@ func (e *Edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p.e, p.req, p.now, p.id, p.standing = e, httpRequest{r}, e.deps.Clock(), e.requestID(), e.standings.now()
 	defer t.served()
 	t.peer = e.forwarded(r)
+	if !t.rightHost() {
+		return
+	}
 	if stripRequest(r.Header, r.Trailer) {
 		p.count(CountForged)
 	}
@@ -86,6 +87,9 @@ func (e *Edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if p.route = e.find(p.req, path); p.route == nil {
 		t.refuse(notFound())
+		return
+	}
+	if !t.rightSize() {
 		return
 	}
 	if p.route.Callback && t.callBack() {
@@ -133,6 +137,7 @@ func (p *passage) tell() {
 
 // own answers Crossfade's own paths: exactly two exist.
 func (t *trip) own(path string) {
+	t.abandonBody()
 	switch {
 	case path == handshakePath:
 		t.shakeHands()
@@ -146,6 +151,7 @@ func (t *trip) own(path string) {
 
 // refuse answers in the upstream's place, with the cookies that the verdict asks for.
 func (t *trip) refuse(d *denial) {
+	t.abandonBody()
 	h := t.Header()
 	if t.claims.System != "" {
 		t.write(h, false)
@@ -238,7 +244,11 @@ func (t *trip) line(h http.Header, at int, name, value string) {
 
 // fail answers for an upstream that gave no answer.
 func (t *trip) fail(_ http.ResponseWriter, r *http.Request, err error) {
-	gaveUp := t.body.gaveUp()
+	gaveUp, over := t.body.gaveUp()
+	if over {
+		t.overfull()
+		return
+	}
 	if errors.Is(err, context.Canceled) && t.r.Context().Err() != nil && !gaveUp {
 		t.status = 499 // nobody is there to read it; the number is nginx's
 		panic(http.ErrAbortHandler)
@@ -276,7 +286,7 @@ func (e *Edge) forwarded(r *http.Request) forwarded {
 	if r.TLS != nil {
 		f.proto = "https"
 	}
-	if !e.proxyOfOurs(f.client) {
+	if !e.trusts(addressOf(f.client)) {
 		return f
 	}
 	if earlier := strings.Join(r.Header["X-Forwarded-For"], ", "); earlier != "" {
@@ -286,21 +296,4 @@ func (e *Edge) forwarded(r *http.Request) forwarded {
 		f.proto = proto
 	}
 	return f
-}
-
-func (e *Edge) proxyOfOurs(client string) bool {
-	if len(e.cfg.TrustedProxies) == 0 {
-		return false
-	}
-	addr, err := netip.ParseAddr(client)
-	if err != nil {
-		return false
-	}
-	addr = addr.Unmap()
-	for _, network := range e.cfg.TrustedProxies {
-		if network.Contains(addr) {
-			return true
-		}
-	}
-	return false
 }

@@ -36,23 +36,26 @@ type Count string
 
 // What is counted.
 const (
-	CountLostLogin     Count = "lost_login"        // was logged in, is a guest now, and nobody ended it
-	CountForged        Count = "forged_header"     // a Crossfade-* header from outside
-	CountForbiddenPath Count = "forbidden_path"    // some spelling of /_crossfade/ from outside
-	CountBadCookie     Count = "bad_cookie"        // a cookie of ours that does not verify
-	CountDuplicate     Count = "duplicate_cookie"  // several values of one name
-	CountCrossSite     Count = "cross_site"        // an unsafe request of another site, refused
-	CountCallback      Count = "callback"          // a form of another site that is posted again from here
-	CountCallbackAsIs  Count = "callback_as_is"    // one that cannot be, and was passed on without cookies
-	CountCrossSiteIn   Count = "cross_site_login"  // legacy gave a session to a form of another site: the route wants callback
-	CountBadHandoff    Count = "bad_handoff"       // a handoff that does not open or belongs to another request
-	CountUntrusted     Count = "untrusted_header"  // Crossfade-* from an upstream that is not trusted
-	CountLegacyCookie  Count = "legacy_cookie_out" // legacy issued a session to a visitor governed by new
-	CountConflict      Count = "cookie_conflict"   // two sessions in one browser that were not the same
-	CountStreamClosed  Count = "stream_closed"     // its session ended
-	CountEndFailed     Count = "end_failed"        // a lineage should have ended and the store did not answer
-	CountTools         Count = "tools_session"     // a tools session was made
-	CountDenied        Count = "denied_lineage"    // a ticket of a lineage on the deny list
+	CountLostLogin     Count = "lost_login"         // was logged in, is a guest now, and nobody ended it
+	CountForged        Count = "forged_header"      // a Crossfade-* header from outside
+	CountForbiddenPath Count = "forbidden_path"     // some spelling of /_crossfade/ from outside
+	CountBadCookie     Count = "bad_cookie"         // a cookie of ours that does not verify
+	CountDuplicate     Count = "duplicate_cookie"   // several values of one name
+	CountCrossSite     Count = "cross_site"         // an unsafe request of another site, refused
+	CountCallback      Count = "callback"           // a form of another site that is posted again from here
+	CountCallbackAsIs  Count = "callback_as_is"     // one that cannot be, and was passed on without cookies
+	CountCrossSiteIn   Count = "cross_site_login"   // legacy gave a session to a form of another site: the route wants callback
+	CountBadHandoff    Count = "bad_handoff"        // a handoff that does not open or belongs to another request
+	CountUntrusted     Count = "untrusted_header"   // Crossfade-* from an upstream that is not trusted
+	CountLegacyCookie  Count = "legacy_cookie_out"  // legacy issued a session to a visitor governed by new
+	CountConflict      Count = "cookie_conflict"    // two sessions in one browser that were not the same
+	CountStreamClosed  Count = "stream_closed"      // its session ended
+	CountEndFailed     Count = "end_failed"         // a lineage should have ended and the store did not answer
+	CountTools         Count = "tools_session"      // a tools session was made
+	CountDenied        Count = "denied_lineage"     // a ticket of a lineage on the deny list
+	CountHost          Count = "unknown_host"       // a request for a host that the site does not have, refused
+	CountTooLarge      Count = "body_too_large"     // a request body over the limit, refused
+	CountOverBudget    Count = "client_over_budget" // a client has made the bridge work too often: nobody changed system
 )
 
 // Served describes a response.

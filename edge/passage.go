@@ -2,6 +2,7 @@ package edge
 
 import (
 	"context"
+	"net/netip"
 	"time"
 
 	"crossfade.dev/crossfade/edge/handover"
@@ -20,6 +21,9 @@ type passage struct {
 	route    *route
 	standing *standing
 	from     origin
+	peer     forwarded
+	client   netip.Addr // set when it was asked for
+	ask      ask
 
 	jar     jar
 	visitor visitor // as it will be written
@@ -157,7 +161,7 @@ func (p *passage) pickLegacy(ctx context.Context) {
 		p.count(CountDuplicate)
 	}
 	p.key = p.jar.legacy.pick(func(s string) bool {
-		view, err := p.e.inspect(ctx, s)
+		view, err := p.inspect(ctx, s)
 		return err == nil && view.Found && !view.Ended
 	})
 }

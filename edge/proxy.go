@@ -99,9 +99,6 @@ func (unrepeatable) Close() error             { return nil }
 
 // failure is the answer for an upstream that gave none.
 func failure(err error) *denial {
-	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return &denial{status: http.StatusRequestEntityTooLarge, code: "too_large", title: "That was too much at once", text: "What you sent is larger than this site accepts."}
-	}
 	var timeout interface{ Timeout() bool }
 	if errors.Is(err, context.DeadlineExceeded) || (errors.As(err, &timeout) && timeout.Timeout()) {
 		return &denial{status: http.StatusGatewayTimeout, code: "upstream_timeout", title: "This takes too long", text: "The page did not answer in time. Please try again in a moment."}

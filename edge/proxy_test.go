@@ -65,6 +65,7 @@ func member(s *site) *browser {
 
 func (b *browser) request(t *testing.T, method, target string, body io.Reader) *http.Request {
 	r := must(http.NewRequestWithContext(t.Context(), method, target, body))
+	r.Host = b.config.Public.Host
 	for name, value := range b.cookies {
 		r.AddCookie(&http.Cookie{Name: name, Value: value})
 	}
@@ -93,7 +94,7 @@ func TestProxy_WebSocket(t *testing.T) {
 	dial := func(t *testing.T) *websocket.Conn {
 		t.Helper()
 		c, res, err := websocket.Dial(t.Context(), front.URL+"/socket", &websocket.DialOptions{
-			HTTPClient: client(front, false), HTTPHeader: b.request(t, "GET", front.URL, nil).Header,
+			HTTPClient: client(front, false), HTTPHeader: b.request(t, "GET", front.URL, nil).Header, Host: s.config.Public.Host,
 		})
 		if err != nil {
 			t.Fatalf("%v: %v", err, res)

@@ -81,8 +81,12 @@ func (p *passage) answered(ctx context.Context, up *upstream, res *http.Response
 func (p *passage) answerPlain(h http.Header) {
 	if lines := h["Set-Cookie"]; len(lines) > 0 && p.setsOurs(lines) {
 		h["Set-Cookie"] = slices.DeleteFunc(lines, func(line string) bool {
-			name := parseSetCookie(line, p.now).name
-			return ownCookie(name) || name == p.e.cookies.names.legacy
+			c := parseSetCookie(line, p.now)
+			theirs := ownCookie(c.name) || c.name == p.e.cookies.names.legacy
+			if theirs && (c.disguised || ownCookie(c.name)) {
+				p.count(CountUntrusted)
+			}
+			return theirs
 		})
 	}
 	h["Crossfade-Request"] = []string{p.id}
@@ -196,8 +200,8 @@ func (p *passage) judgeCookies(ctx context.Context, up *upstream, h http.Header,
 			p.count(CountUntrusted)
 		case c.name != p.e.cookies.names.legacy:
 			kept = append(kept, line)
-		case !up.legacy:
-			p.count(CountUntrusted)
+		case !up.legacy || c.disguised:
+			p.count(CountUntrusted) // in disguise it would stand beside the real one
 		case p.passesLegacy():
 			kept, stays = append(kept, line), true
 			p.legacySet(c)
@@ -222,8 +226,8 @@ func (p *passage) judgeCookies(ctx context.Context, up *upstream, h http.Header,
 // setsOurs is the quick look: most responses set cookies that nobody here cares about.
 func (p *passage) setsOurs(lines []string) bool {
 	for _, line := range lines {
-		name, _, _ := strings.Cut(line, "=")
-		if name = strings.TrimSpace(name); name == p.e.cookies.names.legacy || ownCookie(name) {
+		pair, _, _ := strings.Cut(line, ";")
+		if name, _, _ := pairName(pair); name == p.e.cookies.names.legacy || ownCookie(name) {
 			return true
 		}
 	}

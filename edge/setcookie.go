@@ -100,6 +100,9 @@ type setCookie struct {
 	name, value string
 	attributes  string // from the first ";" on
 	deletes     bool
+	// disguised: the line has no name, or another spelling, and what the browser will send for it passes
+	// for a cookie of this name.
+	disguised bool
 }
 
 // parseSetCookie reads a line the way browsers do: the name is trimmed, attributes are case-insensitive,
@@ -111,6 +114,9 @@ func parseSetCookie(line string, now time.Time) setCookie {
 		name, value = "", pair
 	}
 	c := setCookie{name: strings.TrimSpace(name), value: strings.Trim(strings.TrimSpace(value), `"`), attributes: rest}
+	if sent, _, _ := pairName(pair); sent != c.name {
+		c.name, c.disguised = sent, true
+	}
 	maxAge := ""
 	for a := range strings.SplitSeq(rest, ";") {
 		key, v, _ := strings.Cut(a, "=")

@@ -59,6 +59,9 @@ func (p *passage) makeTools(ctx context.Context) bool {
 	if r.Worth != session.WorthLive || r.Session.Kind != session.Authenticated {
 		return false
 	}
+	if !p.mayAsk() {
+		return false
+	}
 	s := r.Session
 	out, _, _ := p.e.flights.Do("tools\x00"+string(s.ID[:]), func() (any, error) {
 		return p.e.makeTools(context.WithoutCancel(ctx), s, p.id), nil
@@ -113,7 +116,7 @@ func (p *passage) answerTools(h http.Header) {
 	for _, line := range lines {
 		c := parseSetCookie(line, p.now)
 		switch {
-		case ownCookie(c.name):
+		case ownCookie(c.name), c.name == names.legacy && c.disguised:
 			p.count(CountUntrusted)
 		case c.name != names.legacy || p.tools.plain:
 			kept = append(kept, line)

@@ -89,6 +89,10 @@ func openSite(dir string, upstream *url.URL, transport http.RoundTripper) (_ *si
 }
 
 func edgeConfig(upstream *url.URL, plain bool) edge.Config {
+	last := edge.Route{Path: "/", Legacy: "legacy", New: "new"}
+	if plain {
+		last.New, last.Plain = last.Legacy, true
+	}
 	return edge.Config{
 		Public: &url.URL{Scheme: "http", Host: host},
 		Upstreams: []edge.Upstream{
@@ -100,7 +104,7 @@ func edgeConfig(upstream *url.URL, plain bool) edge.Config {
 			{Path: "/api/", Legacy: "legacy", New: "new", API: true},
 			{Path: "/accounts/", Legacy: "legacy", New: "legacy", NoHandover: true},
 			{Path: "/shops/{id}/menu", Legacy: "legacy", New: "new", Step: 1},
-			{Path: "/", Legacy: "legacy", New: "new", Plain: plain},
+			last,
 		},
 		Legacy: edge.Legacy{Upstream: "legacy", Cookie: edge.LegacyCookie{Name: legacyCookie}},
 	}

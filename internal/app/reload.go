@@ -73,7 +73,7 @@ func (a *App) needRestart(next *config.Config, keys []keyring.Secret) []string {
 
 // lifetimes are the parts of a session section that the session manager was made with.
 func lifetimes(s config.Session) config.Session {
-	s.Deadline = 0 // the edge's own
+	s.Deadline, s.KillDeadline = 0, 0 // the edge's own
 	return s
 }
 

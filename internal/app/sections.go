@@ -31,6 +31,8 @@ func edgeConfig(c *config.Config) (edge.Config, error) {
 	public.Path = ""
 	out := edge.Config{
 		Public:  public,
+		Hosts:   c.Public.Hosts,
+		MaxBody: limit(c.Public.MaxBody),
 		Rollout: c.Rollout.Name,
 		Legacy:  edgeLegacy(c),
 		Cookies: edge.CookieConfig{SameSite: sameSite(c.Cookies.SameSite), Partitioned: c.Cookies.Partitioned},
@@ -39,6 +41,7 @@ func edgeConfig(c *config.Config) (edge.Config, error) {
 		Handover: edge.Handover{
 			StoreDeadline: c.Session.Deadline.D(), BridgeDeadline: c.Legacy.Bridge.Timeout.D(),
 			RestoreBudget: c.Legacy.Bridge.RestoreBudget, CounterpartLife: c.Legacy.Cookie.Life.D(),
+			KillDeadline: c.Session.KillDeadline.D(), BodyStall: c.Public.BodyStall.D(), ClientBudget: c.Legacy.Bridge.ClientBudget,
 		},
 	}
 	if out.TrustedProxies, err = networks(c.Public.TrustedProxies); err != nil {
@@ -54,11 +57,23 @@ func edgeConfig(c *config.Config) (edge.Config, error) {
 			ConnectTimeout: u.ConnectTimeout.D(), ResponseTimeout: u.ResponseTimeout.D(), IdleConnections: u.IdleConnections})
 	}
 	for _, r := range c.Routes {
+		size := int64(0)
+		if r.MaxBody != nil {
+			size = limit(*r.MaxBody)
+		}
 		out.Routes = append(out.Routes, edge.Route{Path: r.Path, Methods: r.Methods, Channel: r.Channel,
 			Legacy: r.Target(false), New: r.Target(true), Require: r.Require, Login: r.Login, API: r.API,
-			OnStoreDown: r.OnStoreDown, NoHandover: r.NoHandover, Callback: r.Callback, Tools: r.Tools, CrossSite: r.CrossSite, Step: uint8(r.Step)})
+			OnStoreDown: r.OnStoreDown, NoHandover: r.NoHandover, Callback: r.Callback, Tools: r.Tools, Plain: r.Plain, CrossSite: r.CrossSite, MaxBody: size, Step: uint8(r.Step)})
 	}
 	return out, nil
+}
+
+// limit is a size as the edge counts it: there 0 is the default, and less is no limit.
+func limit(s config.Size) int64 {
+	if s == 0 {
+		return -1
+	}
+	return int64(s)
 }
 
 // edgeLegacy names today's cookie, and as variants every other combination that it ever had.

@@ -131,6 +131,10 @@ func (d *decoder) value(path string, node ast.Node, dst reflect.Value) {
 	case *ast.MappingValueNode: // a map of one entry, in older forms of the tree
 		node = &ast.MappingNode{BaseNode: n.BaseNode, Start: n.Start, Values: []*ast.MappingValueNode{n}}
 	}
+	if dst.Kind() == reflect.Pointer { // what may be left unsaid
+		dst.Set(reflect.New(dst.Type().Elem()))
+		dst = dst.Elem()
+	}
 	if _, scalar := node.(ast.ScalarNode); scalar && d.text(path, node, dst) {
 		return
 	}

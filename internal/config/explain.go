@@ -185,12 +185,13 @@ func (m manual) topic(path, doc string, v reflect.Value) Topic {
 }
 
 func kindOf(t reflect.Type) string {
+	if t.Kind() == reflect.Pointer {
+		return kindOf(t.Elem())
+	}
 	if k, ok := reflect.Zero(t).Interface().(interface{ kind() string }); ok {
 		return k.kind()
 	}
 	switch t.Kind() {
-	case reflect.Pointer:
-		return kindOf(t.Elem())
 	case reflect.Struct:
 		return "section"
 	case reflect.Slice:

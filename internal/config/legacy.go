@@ -51,6 +51,13 @@ type Bridge struct {
 	// How many sessions per second may be restored to legacy, so that a kill does not fell it. Above it
 	// visitors return with the counterpart that their ticket names. Default 200; 0: no limit.
 	RestoreBudget int `yaml:"restore_budget"`
+	// How many requests per second of one client may make Crossfade ask the legacy system whose a legacy cookie is, or for
+	// a session of an internal tool; ten seconds' worth may come at once. A client is an IPv4 address or the first 56 bits of an IPv6
+	// address; behind a proxy, only public.trusted_proxies tells clients apart. A cookie that proves to be a login is not
+	// counted, so that people behind one gateway may move together. Above it nobody changes system: visitors
+	// stay where they are, with the cookies that they have, until their next page, and a tool asks to log in.
+	// Counted as client_over_budget. Default 50; 0: no limit.
+	ClientBudget int `yaml:"client_budget"`
 }
 
 // Mapping says which session keys move, stay or are dropped.
@@ -64,7 +71,7 @@ func (c *LegacyCookie) defaults() {
 	c.Domains, c.Paths = []string{""}, []string{"/"}
 }
 
-func (b *Bridge) defaults() { b.Timeout, b.RestoreBudget = seconds(2), 200 }
+func (b *Bridge) defaults() { b.Timeout, b.RestoreBudget, b.ClientBudget = seconds(2), 200, 50 }
 
 func (l *Legacy) validate(k *check) {
 	if k.needs("legacy.upstream", l.Upstream, "name one of the upstreams") && k.upstream("legacy.upstream", l.Upstream) {
@@ -138,6 +145,7 @@ func (b *Bridge) validate(k *check) {
 	validateKeys(k, "legacy.bridge.secrets", b.Secrets)
 	k.within("legacy.bridge.timeout", b.Timeout, seconds(1)/100, seconds(30))
 	k.between("legacy.bridge.restore_budget", b.RestoreBudget, 0, 1_000_000)
+	k.between("legacy.bridge.client_budget", b.ClientBudget, 0, 1_000_000)
 }
 
 func cookieName(s string) bool {

@@ -49,6 +49,13 @@ type Route struct {
 	// Let unsafe requests (POST and the like) of other sites through to the new system. For webhooks and
 	// payment notices, which prove themselves in another way. Default false: they are refused.
 	CrossSite bool `yaml:"cross_site"`
+	// Static files: nobody's session is looked at, which saves the edge most of its work. Crossfade's cookies and
+	// legacy's are taken out of request and response, no context is sent, and nobody changes system. All visitors share one
+	// upstream. Never for pages that greet somebody. Default false.
+	Plain bool `yaml:"plain"`
+	// The largest request body here, in the place of public.max_body; 0: no limit, for uploads and for clients that
+	// stream what they send. Default public.max_body.
+	MaxBody *Size `yaml:"max_body"`
 	// Step of the funnel, 1 to 64, that a visitor reaches with a successful response here. Default: none.
 	Step int `yaml:"step"`
 }
@@ -95,6 +102,31 @@ func (r *Route) validate(k *check, path string) {
 		k.fail(join(path, "login"), "drop login or api", "is never used: api answers 401")
 	}
 	r.validatePolicy(k, join(path, "on_store_down"))
+	r.validatePlain(k, join(path, "plain"))
+	if r.MaxBody != nil {
+		k.size(join(path, "max_body"), *r.MaxBody)
+	}
+}
+
+// validatePlain refuses what a route that asks for no session would silently not do.
+func (r *Route) validatePlain(k *check, path string) {
+	if !r.Plain {
+		return
+	}
+	if r.Upstream == "" {
+		k.fail(path, "give upstream in place of legacy and new", "a plain route does not know which system governs a visitor")
+	}
+	for _, c := range []struct {
+		said bool
+		what string
+	}{
+		{r.Tools, "tools"}, {r.Require == "authenticated" || r.Require == "" && r.Channel == "native", "require: authenticated"},
+		{r.Callback, "callback"}, {r.Login != "", "login"}, {r.API, "api"}, {r.Step != 0, "step"},
+	} {
+		if c.said {
+			k.fail(path, "drop one of the two", "a plain route looks at no session, so %s means nothing here", c.what)
+		}
+	}
 }
 
 func (r *Route) validatePath(k *check, path string) {

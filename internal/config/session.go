@@ -17,6 +17,10 @@ type Session struct {
 	// How long a request waits for the session store before it counts as down and on_store_down applies.
 	// Default 500ms.
 	Deadline Duration `yaml:"deadline"`
+	// The same under the kill switch, where there is a way to serve everybody without the store, so that a store
+	// that hangs costs nearly nothing. Writes that bring a session back are given the whole deadline. At most
+	// deadline. Default 50ms.
+	KillDeadline Duration `yaml:"kill_deadline"`
 	// How much one session may hold.
 	Limits Limits `yaml:"limits"`
 	// What is remembered of recently used sessions.
@@ -48,6 +52,7 @@ type Cache struct {
 func (s *Session) defaults() {
 	s.Idle, s.Absolute, s.GuestLife = 14*Day, 30*Day, 30*Day
 	s.Grace, s.Deadline = seconds(30), seconds(1)/2
+	s.KillDeadline = seconds(1) / 20
 	s.Limits = Limits{Keys: 128, KeyBytes: 128, TotalBytes: 64 << 10}
 	s.Cache = Cache{Entries: 100_000, Stale: seconds(60)}
 }
@@ -61,6 +66,10 @@ func (s *Session) validate(k *check) {
 	}
 	k.within("session.grace", s.Grace, seconds(1), seconds(600))
 	k.within("session.deadline", s.Deadline, seconds(1)/100, seconds(30))
+	k.within("session.kill_deadline", s.KillDeadline, seconds(1)/1000, seconds(30))
+	if s.KillDeadline > s.Deadline {
+		k.fail("session.kill_deadline", "make it shorter than deadline, or the same", "%s is longer than deadline, %s", s.KillDeadline, s.Deadline)
+	}
 	k.between("session.limits.keys", s.Limits.Keys, 1, 4096)
 	k.between("session.limits.key_bytes", s.Limits.KeyBytes, 16, 1024)
 	k.between("session.limits.total_bytes", s.Limits.TotalBytes, 1<<10, 1<<20)
