@@ -153,11 +153,11 @@ func (e *Edge) clientOf(way string) netip.Addr {
 
 // addressOf reads an address, with a port or without; the zero one: it is none.
 func addressOf(text string) netip.Addr {
-	if ap, err := netip.ParseAddrPort(text); err == nil {
-		return ap.Addr().Unmap()
+	if addr, err := netip.ParseAddr(text); err == nil {
+		return addr.Unmap()
 	}
-	addr, _ := netip.ParseAddr(text)
-	return addr.Unmap()
+	ap, _ := netip.ParseAddrPort(text)
+	return ap.Addr().Unmap()
 }
 
 // trusts reports whether an address is that of a proxy of ours.

@@ -8,6 +8,7 @@ import (
 	"net/http/httputil"
 	"strings"
 
+	"crossfade.dev/crossfade/edge/handover"
 	"crossfade.dev/crossfade/rollout"
 )
 
@@ -129,6 +130,9 @@ func (p *passage) tell() {
 		return
 	}
 	plan := &p.verdict.plan
+	if plan.Reason == handover.ReasonConflict || plan.Reason == handover.ReasonConflictOld {
+		p.count(CountConflict)
+	}
 	p.e.obs.Crossed(Crossed{
 		System: plan.System, As: plan.As, Reason: plan.Reason, Decision: p.decision.Reason, Arm: p.arm(),
 		Killed: p.killed, Frozen: p.frozen, Changed: plan.Token != 0 || plan.Legacy != 0,
