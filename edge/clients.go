@@ -2,6 +2,8 @@ package edge
 
 import (
 	"context"
+	"net"
+	"net/http"
 	"net/netip"
 	"strings"
 
@@ -132,6 +134,30 @@ func (c *crossing) hold() {
 	}
 	c.p.entry, c.p.decided, c.p.governs = false, false, c.p.whereItIs()
 	c.visit.Entry, c.visit.Governs = false, c.p.governs
+}
+
+// forwarded is what the upstream is told about the way that the request came.
+type forwarded struct{ client, proto string }
+
+// forwarded says who the client is and how it came. Only a proxy of ours is believed.
+func (e *Edge) forwarded(r *http.Request) forwarded {
+	f := forwarded{client: r.RemoteAddr, proto: "http"}
+	if host, _, err := net.SplitHostPort(r.RemoteAddr); err == nil {
+		f.client = host
+	}
+	if r.TLS != nil {
+		f.proto = "https"
+	}
+	if !e.trusts(addressOf(f.client)) {
+		return f
+	}
+	if earlier := strings.Join(r.Header["X-Forwarded-For"], ", "); earlier != "" {
+		f.client = earlier + ", " + f.client
+	}
+	if proto := r.Header.Get("X-Forwarded-Proto"); proto == "http" || proto == "https" {
+		f.proto = proto
+	}
+	return f
 }
 
 // clientOf is the address that a request came from: the peer's, or behind proxies of ours the last one on the

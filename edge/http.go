@@ -3,10 +3,8 @@ package edge
 import (
 	"context"
 	"errors"
-	"net"
 	"net/http"
 	"net/http/httputil"
-	"strings"
 
 	"crossfade.dev/crossfade/edge/handover"
 	"crossfade.dev/crossfade/rollout"
@@ -43,9 +41,6 @@ type trip struct {
 	proxy    httputil.ReverseProxy
 	lines    [8]string // backing of one-line headers, which saves an allocation each
 }
-
-// forwarded is what the upstream is told about the way that the request came.
-type forwarded struct{ client, proto string }
 
 // Unwrap lets http.ResponseController reach the real writer, for flushing and hijacking.
 func (t *trip) Unwrap() http.ResponseWriter { return t.ResponseWriter }
@@ -279,25 +274,4 @@ func (t *trip) served() {
 		s.Upstream = t.upstream.name
 	}
 	t.e.obs.Served(s)
-}
-
-// forwarded says who the client is and how it came. Only a proxy of ours is believed.
-func (e *Edge) forwarded(r *http.Request) forwarded {
-	f := forwarded{client: r.RemoteAddr, proto: "http"}
-	if host, _, err := net.SplitHostPort(r.RemoteAddr); err == nil {
-		f.client = host
-	}
-	if r.TLS != nil {
-		f.proto = "https"
-	}
-	if !e.trusts(addressOf(f.client)) {
-		return f
-	}
-	if earlier := strings.Join(r.Header["X-Forwarded-For"], ", "); earlier != "" {
-		f.client = earlier + ", " + f.client
-	}
-	if proto := r.Header.Get("X-Forwarded-Proto"); proto == "http" || proto == "https" {
-		f.proto = proto
-	}
-	return f
 }
