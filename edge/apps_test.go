@@ -30,6 +30,9 @@ type row struct {
 	born     session.Mark
 	expires  time.Time
 	moved    bool
+	kept     bool // a counterpart that no browser was seen with
+	gen      uint32
+	version  uint64
 	data     map[string]json.RawMessage
 }
 
@@ -118,7 +121,7 @@ func (d *django) Exchange(_ context.Context, in legacy.ExchangeCall) (legacy.Exc
 	out.LeftBehind = []legacy.LeftBehind{}
 	if r.kind == session.Authenticated {
 		copied := *r
-		copied.moved, copied.data = false, maps.Clone(r.data)
+		copied.moved, copied.kept, copied.data = false, true, maps.Clone(r.data)
 		if d.rows[in.Counterpart] == nil {
 			d.rows[in.Counterpart] = &copied
 		}
@@ -133,10 +136,22 @@ func (d *django) Restore(_ context.Context, in legacy.RestoreCall) (legacy.Resto
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if d.changed && in.Purpose == legacy.Counterpart {
+		return legacy.RestoreAnswer{Reason: "auth_hash"}, d.lost()
+	}
 	if d.ended[in.Lineage] || d.changed {
 		return legacy.RestoreAnswer{Ended: true, Reason: "tombstone"}, d.lost()
 	}
+	if old := d.rows[in.Key]; old != nil && in.Purpose == legacy.Counterpart {
+		switch {
+		case !old.kept || old.moved:
+			return legacy.RestoreAnswer{Reason: legacy.KeptServed}, d.lost()
+		case old.gen > in.Generation || old.gen == in.Generation && old.version > in.Version:
+			return legacy.RestoreAnswer{Reason: legacy.KeptNewer}, d.lost()
+		}
+	}
 	d.rows[in.Key] = &row{
+		kept: in.Purpose == legacy.Counterpart, gen: in.Generation, version: in.Version,
 		kind: in.Kind, subject: in.Subject, lineage: in.Lineage, visitor: in.Visitor, authTime: in.AuthTime,
 		born: in.Born, expires: in.Expires, data: maps.Clone(in.Data),
 	}
@@ -256,6 +271,7 @@ func (d *django) load(v *who) {
 		return
 	}
 	r.moved = false
+	r.kept = r.kept && v.Claims.Lent
 	v.Subject = r.subject
 	for k, x := range r.data {
 		v.Data[k] = string(x)
@@ -281,7 +297,7 @@ func (d *django) login(w http.ResponseWriter, v *who, subject string, raw bool) 
 			panic(err)
 		}
 		d.mu.Lock()
-		d.rows[key].lineage = issued.Session.Lineage
+		d.rows[key].lineage, d.rows[key].kept = issued.Session.Lineage, true
 		d.mu.Unlock()
 		d.site.hand(w, v, issued)
 		v.Subject = subject

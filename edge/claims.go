@@ -3,6 +3,7 @@ package edge
 import (
 	"time"
 
+	"crossfade.dev/crossfade/edge/handover"
 	"crossfade.dev/crossfade/internal/contextjwt"
 	"crossfade.dev/crossfade/rollout"
 	"crossfade.dev/crossfade/session"
@@ -14,6 +15,7 @@ func (p *passage) describe() {
 		System: systemClaim(p.verdict.plan.System),
 		Arm:    armClaim(p.arm()), Epoch: p.standing.epoch, Mark: uint64(p.e.deps.Sessions.CurrentMark()),
 		Return: p.verdict.ret,
+		Lent:   p.verdict.plan.As == handover.LegacyTicket && p.verdict.plan.Legacy != handover.Set,
 	}
 	if p.tellsVisitor() {
 		c.Visitor = contextjwt.ID(p.visitor.ID)

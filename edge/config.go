@@ -130,6 +130,8 @@ type Handover struct {
 	// CounterpartLife is how long a counterpart lives on the legacy side when it was just touched; it is
 	// touched again before half of it has passed. 0: 14 days.
 	CounterpartLife time.Duration
+	// CounterpartRefresh is how long after a write of a session its counterpart gets the data; 0: it does not.
+	CounterpartRefresh time.Duration
 	// StreamBound is how long a stream may outlive its session; 0: 1 s.
 	StreamBound time.Duration
 	// BodyStall is how long a request body may bring nothing before it is given up; 0: 10 s.

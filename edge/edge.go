@@ -45,6 +45,7 @@ type Edge struct {
 	restores  *budget
 	clients   *clients
 	upkeep    *upkeep
+	refresher *refresher
 	streams   *streams
 	buffers   buffers
 	errorLog  *log.Logger
@@ -100,6 +101,7 @@ func New(cfg Config, deps Deps) (*Edge, error) {
 	}
 	e.handshake = newRoute(Route{Path: handshakePath, Legacy: cfg.Legacy.Upstream, New: cfg.Legacy.Upstream}, cfg.Access, e.upstreams)
 	e.upkeep = newUpkeep(e)
+	e.refresher = newRefresher(e)
 	e.streams = newStreams(e)
 	var seed [8]byte
 	if _, err := io.ReadFull(deps.Rand, seed[:]); err != nil {
@@ -130,6 +132,7 @@ func (d Deps) withDefaults() Deps {
 func (e *Edge) Close() {
 	e.streams.close()
 	e.upkeep.close()
+	e.refresher.close()
 	for _, u := range e.upstreams {
 		u.close()
 	}

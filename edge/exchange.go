@@ -43,18 +43,22 @@ func (c *crossing) exchange(ctx context.Context, op handover.Op) handover.Outcom
 // release gives a session back to the new side whose restore never reached legacy: the bridge has just
 // said that it has no such session.
 func (c *crossing) release(ctx context.Context) handover.Outcome {
-	claim := session.Claim{Session: c.p.resolution.Session}
-	_, err := storeWrite(c.p.e, ctx, c.killed, func(ctx context.Context) (struct{}, error) {
-		var err error
-		if claim, err = c.p.e.deps.Sessions.ClaimRestore(ctx, claim.Session.ID); err != nil || claim.Done {
-			return struct{}{}, err
-		}
-		return struct{}{}, c.p.e.deps.Sessions.ReleaseRestore(ctx, claim)
-	})
-	if err != nil || claim.Done {
+	if !c.p.e.unclaim(ctx, c.p.resolution.Session.ID, c.killed) {
 		return handover.Unreachable // somebody else settled it; the next entry sees how
 	}
 	return handover.Absent
+}
+
+// unclaim releases a claim of whoever it was, and reports whether the session is live again.
+func (e *Edge) unclaim(ctx context.Context, id session.ID, killed bool) bool {
+	claim, err := storeWrite(e, ctx, killed, func(ctx context.Context) (session.Claim, error) {
+		claim, err := e.deps.Sessions.ClaimRestore(ctx, id)
+		if err != nil || claim.Done {
+			return claim, err
+		}
+		return claim, e.deps.Sessions.ReleaseRestore(ctx, claim)
+	})
+	return err == nil && !claim.Done
 }
 
 // exchangeOrder is one exchange to be made.
@@ -120,11 +124,7 @@ func (e *Edge) exchange(ctx context.Context, o exchangeOrder) exchangeDone {
 		return exchangeDone{outcome: handover.Unreachable}
 	}
 	if made.Follow != "" {
-		if o.followed {
-			return exchangeDone{outcome: handover.Unreachable} // it moves faster than we follow: the next entry will
-		}
-		o.key, o.followed = made.Follow, true
-		return e.exchange(ctx, o)
+		return e.follow(ctx, o, made)
 	}
 	done := exchangeDone{outcome: handover.Done, exchanged: made, lineage: answer.Lineage}
 	if made.Refused != "" {
@@ -132,6 +132,21 @@ func (e *Edge) exchange(ctx context.Context, o exchangeOrder) exchangeDone {
 		if made.Refused != session.RefusedClosed {
 			done.end = "exchange refused: " + string(made.Refused) // legacy is to end it as well
 		}
+	}
+	return done
+}
+
+// follow exchanges the key under which the session of the presented one has gone back to legacy.
+func (e *Edge) follow(ctx context.Context, o exchangeOrder, to session.Exchanged) exchangeDone {
+	if o.followed {
+		return exchangeDone{outcome: handover.Unreachable} // it moves faster than we follow: the next entry will
+	}
+	o.followed = true
+	there := o
+	there.key = to.Follow
+	done := e.exchange(ctx, there)
+	if done.outcome == handover.Absent && !to.Claimed.IsZero() && e.unclaim(ctx, to.Claimed, o.killed) {
+		return e.exchange(ctx, o)
 	}
 	return done
 }

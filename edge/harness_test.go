@@ -146,6 +146,7 @@ func (s *site) build() {
 	if s.edge, err = edge.New(s.config, s.deps); err != nil {
 		s.t.Fatal(err)
 	}
+	s.sessions.OnWrite(s.edge.Written)
 }
 
 // liveManager lets a test restart the session plane under a running edge.
@@ -193,6 +194,9 @@ func (s *site) restartSessions() {
 	var err error
 	if s.sessions, err = session.New(session.Config{}, s.store, s.ring, s.clock.Now, rand.Reader, slog.New(slog.DiscardHandler)); err != nil {
 		s.t.Fatal(err)
+	}
+	if s.edge != nil {
+		s.sessions.OnWrite(s.edge.Written)
 	}
 }
 

@@ -56,6 +56,10 @@ const (
 	CountHost          Count = "unknown_host"       // a request for a host that the site does not have, refused
 	CountTooLarge      Count = "body_too_large"     // a request body over the limit, refused
 	CountOverBudget    Count = "client_over_budget" // a client has made the bridge work too often: nobody changed system
+
+	CountRefreshed      Count = "counterpart_refreshed"       // a counterpart has what its session was written with
+	CountRefreshDropped Count = "counterpart_refresh_dropped" // the queue was full, it failed for an hour, or the process ended
+	CountRefreshFailed  Count = "counterpart_refresh_failed"  // one attempt; it is tried again
 )
 
 // Served describes a response.
@@ -85,8 +89,8 @@ type Crossed struct {
 
 // Operated describes one call.
 type Operated struct {
-	Name     string // inspect, exchange, restore, counterpart, tools, succession, claim …
-	Outcome  string // done, refused, absent, unreachable
+	Name     string // inspect, exchange, restore, counterpart, refresh, tools, succession, claim …
+	Outcome  string // done, refused, absent, unreachable; of a counterpart also newer, served, unknown, gone
 	Duration time.Duration
 }
 

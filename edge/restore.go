@@ -149,7 +149,7 @@ func (e *Edge) bridgeRestore(ctx context.Context, c session.Claim, purpose legac
 	s := c.Session
 	return e.deps.Bridge.Restore(ctx, legacy.RestoreCall{
 		Operation: op, Purpose: purpose, Key: key, Lineage: s.Lineage, Generation: s.Generation,
-		Kind: s.Kind, Subject: s.Subject, AuthTime: s.AuthTime, Born: s.Born, Visitor: s.Visitor,
+		Version: s.Version, Kind: s.Kind, Subject: s.Subject, AuthTime: s.AuthTime, Born: s.Born, Visitor: s.Visitor,
 		Expires: s.ExpiresAt, Data: restored,
 	})
 }

@@ -96,28 +96,41 @@ func (u *upkeep) touch(s *session.Session, now time.Time) {
 	if expires.After(current.ExpiresAt) {
 		expires = current.ExpiresAt
 	}
-	touched := *current
-	touched.ExpiresAt = expires
-	answer, err := e.bridgeRestore(ctx, session.Claim{Session: &touched}, legacy.Counterpart, key, legacy.Operation(e.random16()), attributes)
+	if outcome, err = e.writeCounterpart(ctx, current, attributes, key, expires); err != nil {
+		e.deps.Log.Warn("a counterpart could not be touched", "session", s.ID.String(), "error", err)
+	}
+	if outcome != "done" {
+		return
+	}
+	if err := e.deps.Sessions.AttachCounterpart(ctx, s.ID, key, expires); err != nil {
+		outcome = "unreachable"
+		e.deps.Log.Warn("a counterpart could not be recorded", "session", s.ID.String(), "error", err)
+	}
+}
+
+// writeCounterpart has legacy write a session's data under the key of its counterpart, and says what came
+// of it: done, refused, unreachable, or why legacy left what it has alone.
+func (e *Edge) writeCounterpart(ctx context.Context, s *session.Session, attributes map[string]session.Attribute, key string, expires time.Time) (outcome string, err error) {
+	written := *s
+	written.ExpiresAt = expires
+	answer, err := e.bridgeRestore(ctx, session.Claim{Session: &written}, legacy.Counterpart, key, legacy.Operation(e.random16()), attributes)
 	switch {
 	case err != nil:
-		e.deps.Log.Warn("a counterpart could not be touched", "session", s.ID.String(), "error", err)
-		return
+		return "unreachable", err
 	case answer.Ended:
-		outcome = "refused"
 		if _, err := e.deps.Sessions.End(ctx, session.End{Lineage: s.Lineage, Reason: "legacy refused: " + answer.Reason, LegacyDone: true}); err != nil {
 			e.obs.Counted(CountEndFailed, 0)
 			e.deps.Log.Error("a lineage that legacy refused could not be ended", "lineage", s.Lineage.String(), "error", err)
 		}
-		return
-	case !answer.Restored:
-		return
+		return "refused", nil
+	case answer.Restored:
+		return "done", nil
 	}
-	if err := e.deps.Sessions.AttachCounterpart(ctx, s.ID, key, expires); err != nil {
-		e.deps.Log.Warn("a counterpart could not be recorded", "session", s.ID.String(), "error", err)
-		return
+	switch answer.Reason {
+	case legacy.KeptNewer, legacy.KeptServed, legacy.KeptUnknown:
+		return answer.Reason, nil
 	}
-	outcome = "done"
+	return "refused", nil
 }
 
 func (u *upkeep) close() {

@@ -34,6 +34,10 @@ type Bridge interface {
 	// Restore writes a legacy session under the key that the caller chose: a way back, a counterpart or a
 	// tools session. Repeated, it writes the same session again. A lineage that ended is refused with
 	// Ended, and so is a subject whose password or account changed.
+	//
+	// A counterpart is written behind the visitor's back, so the call may be late. What is there is left alone,
+	// with a Reason, if a browser was seen with the key, or if what is there is of a later version. A
+	// login that no longer stands ends nothing: the session is judged when it is used.
 	Restore(ctx context.Context, in RestoreCall) (RestoreAnswer, error)
 	// End ends legacy sessions and leaves tombstones, so that what is in flight cannot bring them back.
 	End(ctx context.Context, in EndCall) (EndAnswer, error)
@@ -98,20 +102,31 @@ type RestoreCall struct {
 	Key        string
 	Lineage    session.Lineage
 	Generation uint32
-	Kind       session.Kind
-	Subject    string
-	AuthTime   time.Time
-	Born       session.Mark
-	Visitor    session.VisitorID
-	Expires    time.Time
-	Data       map[string]json.RawMessage
+	// Version is the session's that Data was read from, within its generation: what tells a late call for a
+	// counterpart from a newer one.
+	Version  uint64
+	Kind     session.Kind
+	Subject  string
+	AuthTime time.Time
+	Born     session.Mark
+	Visitor  session.VisitorID
+	Expires  time.Time
+	Data     map[string]json.RawMessage
 }
 
-// RestoreAnswer says whether the session exists on the legacy side now.
+// Reasons why a counterpart was left as it is; anything else is what was wrong with the login.
+const (
+	KeptNewer   = "newer"   // it, or another one of the lineage, is of a later version
+	KeptServed  = "served"  // a browser was seen with this key: it is her session, not a counterpart
+	KeptUnknown = "unknown" // there is a session that the legacy side does not know as a counterpart, or not yet
+)
+
+// RestoreAnswer says whether the session exists on the legacy side now. Neither Restored nor Ended: a
+// counterpart was left as it is.
 type RestoreAnswer struct {
 	Restored bool
 	Ended    bool   // refused for ever: the lineage ended, or the user changed
-	Reason   string // for the log and the changelog, e.g. "auth_hash", "inactive", "tombstone"
+	Reason   string // for the log and the changelog, e.g. "auth_hash", "inactive", "tombstone", "newer"
 }
 
 // EndCall ends one lineage, all of a subject, or everybody; exactly one is set.

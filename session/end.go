@@ -106,6 +106,8 @@ func (m *Manager) notice16(legacyDone bool) *Notice {
 // tookEffect brings the revocation state in memory up to a commit that is durable.
 func (m *Manager) tookEffect(op Op, res Result) {
 	switch op := op.(type) {
+	case Update:
+		m.tell(op.Record)
 	case EndLineage:
 		m.denied.add(res.EndID, res.Lineages)
 	case EndSubject:

@@ -122,7 +122,7 @@ func (m *Manager) exchangeAgain(ctx context.Context, x Exchange, key *Key) (Exch
 	case heir == nil || !sameLogin(heir, x):
 		return refused(RefusedClosed)
 	case heir.State == StateMoving:
-		return Exchanged{}, fault.New(fault.Conflict, "the session is on its way back to legacy").WithHint("try again")
+		return Exchanged{Follow: heir.LegacyKey, Claimed: heir.ID}, nil
 	case heir.State == StateMoved:
 		return Exchanged{Follow: heir.LegacyKey}, nil
 	}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"crossfade.dev/crossfade/internal/fault"
@@ -30,6 +31,7 @@ type Manager struct {
 	touches   *touches
 	denied    *denials
 	condemned condemned
+	written   atomic.Pointer[func(*Session)]
 	randMu    sync.Mutex
 
 	// locks make writers of one session in this process wait for each other rather than for a conflict.

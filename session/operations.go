@@ -105,6 +105,9 @@ type Exchanged struct {
 	// Follow is set in the place of a token: the session has gone back to legacy under this key since, and
 	// what was presented proves it still. Exchange that key.
 	Follow string
+	// Claimed, beside Follow, is the session if its restore was claimed and never finished: where legacy has no
+	// such key, the claim can be released.
+	Claimed ID
 }
 
 // Succession tells what became of a legacy key that was handed over, or given out by a restore.

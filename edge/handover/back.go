@@ -80,7 +80,7 @@ func legacyAlone(v Visit) Plan {
 			return Plan{Op: Restore}
 		case Done:
 			// Whether or not a token came: a parallel answer may have set it meanwhile, and it has moved now.
-			return Plan{System: rollout.Legacy, As: LegacyRestored, Token: Drop, Legacy: Set, Reason: ReasonRestored}
+			return Plan{System: rollout.Legacy, As: LegacyRestored, Token: Drop, Legacy: Set, Return: true, Reason: ReasonRestored}
 		case Refused:
 			return Plan{System: rollout.Legacy, As: Nobody, Token: dead, Legacy: Drop, EndLineage: true, Reason: ReasonRefused}
 		}
@@ -101,7 +101,7 @@ func restore(v Visit) Plan {
 	case NotTried:
 		return Plan{Op: Restore}
 	case Done:
-		return Plan{System: rollout.Legacy, As: LegacyRestored, Token: Drop, Legacy: Set, Reason: ReasonRestored}
+		return Plan{System: rollout.Legacy, As: LegacyRestored, Token: Drop, Legacy: Set, Return: true, Reason: ReasonRestored}
 	case Refused:
 		return Plan{System: rollout.Legacy, As: Nobody, Token: Drop, Legacy: dropIf(v), EndLineage: true, Reason: ReasonRefused}
 	}

@@ -169,7 +169,8 @@ type Plan struct {
 	Legacy Cookie
 	Guest  bool // give the browser a guest token (Token is Set)
 	// Return allows the legacy key to be served although it was handed over: the context names its
-	// lineage (succession open), or says that it has no successor (free).
+	// lineage (succession open), or says that it has no successor (free). A restored key needs it as well: it
+	// may have been restored before, and an exchange since whose answer was lost.
 	Return bool
 	// EndLineage: the legacy side refused for good; what is left of the lineage ends here too.
 	EndLineage bool

@@ -70,7 +70,7 @@ func (m *model) serveNew(pl handover.Plan, e *execution, u *url.URL, out *histor
 	if u.Path != "/put" {
 		delete(m.rows, r.key)
 		r.key = m.name("k")
-		m.rows[r.key] = &legacyRow{user: r.user, password: r.password, cart: r.cart, lineage: r.lineage, visitor: e.visitor}
+		m.rows[r.key] = &legacyRow{user: r.user, password: r.password, cart: r.cart, lineage: r.lineage, visitor: e.visitor, kept: true}
 		m.creds[r.token].old = true
 		r.token, r.first, r.privileged = m.name("t"), 0, true
 		m.creds[r.token] = &cred{rec: r}
@@ -91,6 +91,7 @@ func (m *model) serveLegacy(pl handover.Plan, e *execution, u *url.URL, out *his
 	}
 	if row != nil {
 		out.User, out.Cart = row.user, row.cart
+		row.kept = row.kept && pl.As == handover.LegacyTicket && pl.Legacy != handover.Set // only lent
 	}
 	issue := func(r *legacyRow) {
 		k := m.name("k")

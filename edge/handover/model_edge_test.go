@@ -183,16 +183,23 @@ func (e *execution) exchange(key string, into *record) handover.Outcome {
 		return handover.Refused
 	}
 	if s != nil && s.rec != nil {
-		if s.rec.state == "moving" {
-			return handover.Unreachable
-		}
 		if !m.keyOpen(s.rec) {
 			return handover.Refused
 		}
-		if s.rec.first == 0 {
-			s.rec.cart = row.cart // nobody has opened it yet: legacy's word is the newer one
+		heir := s.rec
+		for heir.next != nil {
+			heir = heir.next
 		}
-		e.fresh = s.rec
+		if heir.state == "moving" && m.load(heir.key) == nil {
+			heir.release() // legacy never got it
+		}
+		if heir.state != "live" {
+			return e.exchange(heir.key, into)
+		}
+		if heir == s.rec && heir.first == 0 {
+			heir.cart = row.cart // nobody has opened it yet: legacy's word is the newer one
+		}
+		e.fresh = heir
 		return handover.Done
 	}
 	r := &record{lineage: row.lineage, user: row.user, password: row.password, cart: row.cart, state: "live", token: m.name("t")}
@@ -205,6 +212,7 @@ func (e *execution) exchange(key string, into *record) handover.Outcome {
 	if r.user != "" {
 		r.key = m.name("k")
 		c := *row
+		c.kept = true
 		m.rows[r.key] = &c
 	}
 	m.open(r)
@@ -216,7 +224,7 @@ func (e *execution) exchange(key string, into *record) handover.Outcome {
 func (e *execution) reopen(token handover.Token) handover.Outcome {
 	o := e.exchange(e.rec.key, nil)
 	if o == handover.Absent && token == handover.TokenMoving {
-		e.rec.state = "live"
+		e.rec.release()
 	}
 	return o
 }
@@ -230,7 +238,7 @@ func (e *execution) restore() handover.Outcome {
 		e.key = r.key
 		return handover.Done
 	case r.state == "live":
-		r.state, r.key = "moving", m.name("k")
+		r.state, r.counterpart, r.key = "moving", r.key, m.name("k")
 	}
 	if m.bridgeDown {
 		return handover.Unreachable

@@ -40,7 +40,12 @@ type record struct {
 	privileged bool    // a login has closed what came before
 	key        string  // counterpart, claimed or restored legacy key
 	next       *record // the next generation of the lineage
+
+	counterpart string // while a restore is claimed: the key before
 }
+
+// release takes a claim back.
+func (r *record) release() { r.state, r.key = "live", r.counterpart }
 
 // cred is one token: the record's current one, or the old one after a login.
 type cred struct {
@@ -62,6 +67,7 @@ type legacyRow struct {
 	cart     string
 	lineage  int
 	visitor  string
+	kept     bool // a counterpart that no browser was seen with
 }
 
 func newModel() *model {
@@ -77,8 +83,20 @@ func (m *model) BridgeDown(down bool)                   { m.bridgeDown = down }
 func (m *model) AnswersLost(lost bool)                  { m.lost = lost }
 func (m *model) Lag(bool)                               {} // it has one edge
 func (m *model) StoreDown(down bool)                    { m.storeDown = down }
-func (m *model) Advance(d time.Duration)                { m.now += int(d / time.Second) }
 func (m *model) SessionCookies() (token, legacy string) { return "token", "legacy" }
+
+// Advance lets time pass: what was written some seconds before reaches the counterparts.
+func (m *model) Advance(d time.Duration) {
+	m.now += int(d / time.Second)
+	if d < 5*time.Second || m.storeDown || m.bridgeDown {
+		return
+	}
+	for _, r := range m.lineages {
+		if row := m.load(r.key); row != nil && row.kept && m.handed[r.key] == 0 && r.state == "live" {
+			row.cart = r.cart
+		}
+	}
+}
 
 func (m *model) Deliver() {
 	if m.storeDown {

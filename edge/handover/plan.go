@@ -39,7 +39,7 @@ func follow(v Visit, p Policy) Plan {
 		case NotTried:
 			return Plan{Op: Restore}
 		case Done:
-			return Plan{System: rollout.Legacy, As: LegacyRestored, Reason: ReasonInFlight}
+			return Plan{System: rollout.Legacy, As: LegacyRestored, Return: true, Reason: ReasonInFlight}
 		}
 		switch {
 		case v.Ticket:

@@ -16,6 +16,7 @@ func (a *App) firstGeneration(secrets *config.Secrets) error {
 		return err
 	}
 	a.current.swap(g)
+	a.sessions.OnWrite(a.current.wrote)
 	// By then the listeners are drained; what still runs are streams that nobody waits for.
 	a.opens("edge", func(context.Context) error { a.current.now.Load().close(); return nil })
 	return nil
@@ -72,7 +73,7 @@ func (a *App) addEdge(g *generation) error {
 	if err != nil {
 		return err
 	}
-	g.public = e
+	g.public, g.written = e, e.Written
 	g.closing = append(g.closing, e.Close)
 	// The edge has obeyed a snapshot when it plans by it; a kill reports how long that took.
 	g.closing = append(g.closing, a.control.Watch(func(*rollout.Snapshot) { e.Version() }))

@@ -10,6 +10,7 @@ import (
 
 	"crossfade.dev/crossfade/internal/config"
 	"crossfade.dev/crossfade/legacy/httpbridge"
+	"crossfade.dev/crossfade/session"
 )
 
 // generation is what one configuration stands for: everything that a reload replaces. It is used by
@@ -18,6 +19,7 @@ type generation struct {
 	cfg      *config.Config
 	bridge   *httpbridge.Bridge
 	public   http.Handler
+	written  func(*session.Session) // the edge refreshes the session's counterpart
 	internal http.Handler
 	admin    [sha256.Size]byte // hash of the admin token
 	tls      *tls.Certificate  // nil: plain
@@ -102,6 +104,10 @@ func (gs *generations) public(w http.ResponseWriter, r *http.Request) {
 	defer g.release()
 	g.public.ServeHTTP(w, r)
 }
+
+// wrote tells the edge of now that a session was written. It does not count as a user: the last one closes
+// a retired generation, and the writer must not wait for that.
+func (gs *generations) wrote(s *session.Session) { gs.now.Load().written(s) }
 
 func (gs *generations) internal(w http.ResponseWriter, r *http.Request) {
 	g := gs.acquire()

@@ -42,6 +42,7 @@ func edgeConfig(c *config.Config) (edge.Config, error) {
 			StoreDeadline: c.Session.Deadline.D(), BridgeDeadline: c.Legacy.Bridge.Timeout.D(),
 			RestoreBudget: c.Legacy.Bridge.RestoreBudget, CounterpartLife: c.Legacy.Cookie.Life.D(),
 			KillDeadline: c.Session.KillDeadline.D(), BodyStall: c.Public.BodyStall.D(), ClientBudget: c.Legacy.Bridge.ClientBudget,
+			CounterpartRefresh: c.Handover.CounterpartRefresh.D(),
 		},
 	}
 	if out.TrustedProxies, err = networks(c.Public.TrustedProxies); err != nil {

@@ -46,6 +46,8 @@ type Config struct {
 	Access Access `yaml:"access"`
 	// How long sessions live and how much they may hold.
 	Session Session `yaml:"session"`
+	// How visitors change systems.
+	Handover Handover `yaml:"handover"`
 	// How Crossfade's own cookies are written.
 	Cookies Cookies `yaml:"cookies"`
 	// Who may call the session API, each with a secret of its own.
@@ -123,6 +125,7 @@ func (c *Config) validate(k *check) {
 	validateRoutes(k, c.Routes)
 	c.Access.validate(k)
 	c.Session.validate(k)
+	c.Handover.validate(k)
 	c.Cookies.validate(k)
 	validateClients(k, c.Clients)
 	c.Admin.validate(k)

@@ -149,6 +149,7 @@ type Claims struct {
 	ReadOnly bool `json:"ro,omitzero"`    // the old secret's guest view: no writes
 	Return   ID   `json:"ret,omitzero"`   // lineage that may return to legacy on this request
 	Tools    bool `json:"tools,omitzero"` // an internal tool: the legacy session cookie is its own
+	Lent     bool `json:"lent,omitzero"`  // the counterpart serves this request alone: the browser keeps its token
 }
 
 // MarshalJSON writes generation and version whenever there is a session, and the born mark of a guest

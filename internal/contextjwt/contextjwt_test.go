@@ -49,7 +49,7 @@ func TestSigner_Sign(t *testing.T) {
 				t.Errorf("claim %s is missing in %s", name, payload)
 			}
 		}
-		for _, name := range []string{"sub", "auth_time", "amr", "acr", "ro", "ret", "tools"} {
+		for _, name := range []string{"sub", "auth_time", "amr", "acr", "ro", "ret", "tools", "lent"} {
 			if _, ok := claims[name]; ok {
 				t.Errorf("claim %s does not belong in %s", name, payload)
 			}

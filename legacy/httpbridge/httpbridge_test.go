@@ -102,6 +102,19 @@ func TestBridge_Restore(t *testing.T) {
 		Subject: "42", AuthTime: time.Unix(1699990000, 0), Born: 5, Visitor: fill(2), Expires: time.Unix(1700009999, 0),
 		Data: map[string]json.RawMessage{"f": json.RawMessage(`1.0`), "a": json.RawMessage(`{ "x": "<&>" }`)},
 	}
+	t.Run("only a counterpart may be left as it is", func(t *testing.T) {
+		f.says(`{"restored":false,"ended":false,"reason":"served"}`)
+		beside := in
+		beside.Purpose, beside.Version = legacy.Counterpart, 7
+		if got, err := b.Restore(t.Context(), beside); err != nil || got != (legacy.RestoreAnswer{Reason: legacy.KeptServed}) {
+			t.Errorf("%+v %v", got, err)
+		}
+		back := in
+		back.Purpose = legacy.WayBack
+		if got, err := b.Restore(t.Context(), back); err == nil {
+			t.Errorf("a way back: %+v", got)
+		}
+	})
 	f.says(`{"restored":true}`)
 	if got, err := b.Restore(t.Context(), in); err != nil || !got.Restored {
 		t.Fatalf("got %+v, %v", got, err)

@@ -54,7 +54,7 @@ func (b *Bridge) Exchange(ctx context.Context, in legacy.ExchangeCall) (legacy.E
 func (b *Bridge) Restore(ctx context.Context, in legacy.RestoreCall) (legacy.RestoreAnswer, error) {
 	body, err := withData(restoreRequest{
 		Operation: in.Operation.String(), Purpose: in.Purpose, Key: in.Key, Lineage: hexID(in.Lineage),
-		Generation: in.Generation, Kind: in.Kind.String(), Subject: in.Subject, AuthTime: seconds(in.AuthTime),
+		Generation: in.Generation, Version: in.Version, Kind: in.Kind.String(), Subject: in.Subject, AuthTime: seconds(in.AuthTime),
 		Born: uint64(in.Born), Visitor: hexID(in.Visitor), Expires: seconds(in.Expires),
 	}, in.Data)
 	if err != nil {
@@ -64,7 +64,8 @@ func (b *Bridge) Restore(ctx context.Context, in legacy.RestoreCall) (legacy.Res
 	if err := b.exchangeBodies(ctx, "restore", body, &a); err != nil {
 		return legacy.RestoreAnswer{}, err
 	}
-	if a.Restored == nil || (!*a.Restored && !a.Ended) {
+	left := in.Purpose == legacy.Counterpart && a.Reason != ""
+	if a.Restored == nil || (!*a.Restored && !a.Ended && !left) {
 		return legacy.RestoreAnswer{}, nonsense(errors.New("neither restored nor ended"), "restore")
 	}
 	return legacy.RestoreAnswer{Restored: *a.Restored, Ended: a.Ended, Reason: a.Reason}, nil

@@ -37,6 +37,7 @@ type restoreRequest struct {
 	Key        string         `json:"key"`
 	Lineage    hexID          `json:"lineage"`
 	Generation uint32         `json:"generation"`
+	Version    uint64         `json:"version,omitempty"`
 	Kind       string         `json:"kind"`
 	Subject    string         `json:"subject,omitempty"`
 	AuthTime   seconds        `json:"auth_time,omitzero"`

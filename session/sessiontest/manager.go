@@ -22,6 +22,7 @@ func RunManager(t *testing.T, open func(testing.TB) session.Store) {
 	for name, test := range map[string]func(*testing.T, *rig){
 		"guest":       testGuest,
 		"patch":       testPatch,
+		"on write":    testOnWrite,
 		"limits":      testLimits,
 		"expiry":      testExpiry,
 		"rotate":      testRotate,

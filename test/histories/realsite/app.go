@@ -46,6 +46,7 @@ type statement struct {
 	GuestBorn uint64 `json:"gb"`
 	ReadOnly  bool   `json:"ro"`
 	Return    string `json:"ret"`
+	Lent      bool   `json:"lent"`
 }
 
 type greeting struct {
@@ -167,7 +168,7 @@ func (a *application) loginNew(w http.ResponseWriter, r *http.Request, s stateme
 		http.Error(w, err.Error(), http.StatusConflict)
 		return
 	}
-	row.lineage = issued.Session.Lineage
+	row.lineage, row.gen, row.version, row.kept = issued.Session.Lineage, issued.Session.Generation, issued.Session.Version, true
 	a.hand(w, id, &issued)
 	answer(w, greeting{User: user, System: "new"})
 }
@@ -221,6 +222,7 @@ func (a *application) passwordNew(w http.ResponseWriter, r *http.Request, s stat
 		http.Error(w, err.Error(), http.StatusConflict)
 		return
 	}
+	row.gen, row.version, row.kept = issued.Session.Generation, issued.Session.Version, true
 	a.end(r.Context(), session.End{Subject: s.Subject, Except: id, Reason: "password", LegacyDone: true})
 	a.hand(w, id, &issued)
 	answer(w, greeting{User: s.Subject, System: "new"})
@@ -236,6 +238,9 @@ func (a *application) serveLegacy(w http.ResponseWriter, r *http.Request, s stat
 	moved := row != nil && !a.site.handed[key].IsZero()
 	if moved && s.Return != a.site.handed[key].String() && s.Return != free {
 		row, moved = nil, false // handed over, and the edge does not let it return
+	}
+	if row != nil && !s.Lent {
+		row.kept = false // a browser has it: hers from now on
 	}
 	switch r.URL.Path {
 	case "/put":

@@ -9,6 +9,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math"
 	"sync"
 	"time"
 
@@ -28,8 +29,9 @@ type legacySite struct {
 	passwords map[string]int // generation of the subject's password
 	inactive  map[string]bool
 
-	bridgeDown bool // calls fail before they happen
-	answerLost bool // calls happen, their answers are lost
+	bridgeDown bool                 // calls fail before they happen
+	answerLost bool                 // calls happen, their answers are lost
+	late       []legacy.RestoreCall // for counterparts, given up by the edge and still on their way
 }
 
 // row is one legacy session.
@@ -42,6 +44,8 @@ type row struct {
 	visitor session.VisitorID
 	lineage session.Lineage
 	gen     uint32
+	version uint64
+	kept    bool // a counterpart that no browser was seen with
 	expires time.Time
 }
 
@@ -138,10 +142,12 @@ func (s *legacySite) Exchange(ctx context.Context, in legacy.ExchangeCall) (lega
 	if r.subject != "" {
 		out.Data["_auth_user_hash"] = hashJSON(r.hash)
 		if in.Counterpart != "" {
-			c := *r
-			c.data = cloneData(r.data)
-			s.rows[in.Counterpart] = &c
-			out.Counterpart = in.Counterpart
+			if old := s.rows[in.Counterpart]; old == nil || old.kept {
+				c := *r
+				c.data, c.kept, c.version = cloneData(r.data), true, math.MaxUint64
+				s.rows[in.Counterpart] = &c
+				out.Counterpart = in.Counterpart
+			}
 		}
 	}
 	return out, s.lost()
@@ -154,23 +160,54 @@ func (s *legacySite) Restore(ctx context.Context, in legacy.RestoreCall) (legacy
 	if err := s.reach(ctx); err != nil {
 		return legacy.RestoreAnswer{}, err
 	}
-	if s.tombs[in.Lineage] {
-		return legacy.RestoreAnswer{Ended: true, Reason: "tombstone"}, s.lost()
+	if s.answerLost && in.Purpose == legacy.Counterpart {
+		s.late = append(s.late, in)
+		return legacy.RestoreAnswer{}, s.lost()
 	}
+	return s.restore(in), s.lost()
+}
+
+// restore keeps the rules of the client package. The site's lock is held.
+func (s *legacySite) restore(in legacy.RestoreCall) legacy.RestoreAnswer {
+	if s.tombs[in.Lineage] {
+		return legacy.RestoreAnswer{Ended: true, Reason: "tombstone"}
+	}
+	beside := in.Purpose == legacy.Counterpart
 	r := &row{data: cloneData(in.Data), subject: in.Subject, auth: in.AuthTime, born: in.Born, visitor: in.Visitor,
-		lineage: in.Lineage, gen: in.Generation, expires: in.Expires}
+		lineage: in.Lineage, gen: in.Generation, version: in.Version, kept: beside, expires: in.Expires}
 	if in.Subject != "" {
 		var hash int
 		if json.Unmarshal(r.data["_auth_user_hash"], &hash) != nil || hash != s.passwords[in.Subject] || s.inactive[in.Subject] {
+			if beside {
+				return legacy.RestoreAnswer{Reason: "auth_hash"}
+			}
 			s.tombs[in.Lineage] = true
-			return legacy.RestoreAnswer{Ended: true, Reason: "auth_hash"}, s.lost()
+			return legacy.RestoreAnswer{Ended: true, Reason: "auth_hash"}
 		}
 		r.hash = hash
 	}
 	delete(r.data, "_auth_user_hash")
+	if old := s.rows[in.Key]; beside && old != nil {
+		switch {
+		case !old.kept || !s.handed[in.Key].IsZero():
+			return legacy.RestoreAnswer{Reason: legacy.KeptServed}
+		case old.gen > in.Generation || old.gen == in.Generation && old.version > in.Version:
+			return legacy.RestoreAnswer{Reason: legacy.KeptNewer}
+		}
+	}
 	s.rows[in.Key] = r
 	delete(s.handed, in.Key)
-	return legacy.RestoreAnswer{Restored: true}, s.lost()
+	return legacy.RestoreAnswer{Restored: true}
+}
+
+// arrive carries out what the edge gave up waiting for.
+func (s *legacySite) arrive() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, in := range s.late {
+		s.restore(in)
+	}
+	s.late = nil
 }
 
 // End implements [legacy.Bridge].

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"crossfade.dev/crossfade/edge"
@@ -41,7 +42,24 @@ type Site struct {
 	second http.Handler
 	heard  *rollout.Snapshot // nil: it does not lag
 	turn   bool
-	close  func()
+	// refresh gives counterparts the data that they are behind with.
+	refresh func(context.Context)
+	close   func()
+}
+
+// refreshAfter is never over on a real clock: a history says when a refresh arrives.
+const refreshAfter = time.Hour
+
+// shared is randomness for several goroutines.
+type shared struct {
+	mu   sync.Mutex
+	from io.Reader
+}
+
+func (r *shared) Read(p []byte) (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.from.Read(p)
 }
 
 // Close ends it.
@@ -60,7 +78,7 @@ func New(t fatal, dir string) *Site {
 	t.Helper()
 	s := &Site{t: t, clock: testenv.NewClock()}
 	s.legacy = newLegacySite(s.clock.Now)
-	random := rand.NewChaCha8([32]byte{1}) // the same history is the same run
+	random := &shared{from: rand.NewChaCha8([32]byte{1})} // the same history is the same run
 	ring, err := keyring.New(random, keyring.Secret{ID: 1, Bytes: []byte("a secret of at least thirty-two bytes")})
 	must(t, err)
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
@@ -85,8 +103,9 @@ func New(t fatal, dir string) *Site {
 			{Name: "legacy", URL: upstream, Trusted: true}, {Name: "new", URL: upstream, Trusted: true}},
 		Routes: []edge.Route{{Path: "/", Legacy: "legacy", New: "new"}},
 		// Only the clock of the history counts: a busy machine must not look like a hung store.
-		Handover: edge.Handover{KillDeadline: time.Minute, StoreDeadline: time.Minute, BridgeDeadline: time.Minute},
-		Legacy:   edge.Legacy{Upstream: "legacy", Cookie: edge.LegacyCookie{Name: legacyCookie}},
+		Handover: edge.Handover{KillDeadline: time.Minute, StoreDeadline: time.Minute, BridgeDeadline: time.Minute,
+			CounterpartRefresh: refreshAfter},
+		Legacy: edge.Legacy{Upstream: "legacy", Cookie: edge.LegacyCookie{Name: legacyCookie}},
 	}
 	deps := edge.Deps{
 		Sessions: s.sessions, Bridge: s.legacy, Mapping: crosses, Contexts: contexts, Ring: ring,
@@ -99,7 +118,8 @@ func New(t fatal, dir string) *Site {
 	deps.Snapshot = func() *rollout.Snapshot { return s.heard }
 	second, err := edge.New(config, deps)
 	must(t, err)
-	s.edge, s.second = first, second
+	s.sessions.OnWrite(first.Written)
+	s.edge, s.second, s.refresh = first, second, first.Refresh
 	s.close = func() { first.Close(); second.Close(); opened.Close() }
 	return s
 }
@@ -218,11 +238,16 @@ func (s *Site) AnswersLost(lost bool) {
 // StoreDown takes the session store away.
 func (s *Site) StoreDown(down bool) { s.store.down.Store(down) }
 
-// Advance lets time pass.
-func (s *Site) Advance(d time.Duration) { s.clock.Advance(d) }
+// Advance lets time pass. What was written some seconds before reaches the counterparts.
+func (s *Site) Advance(d time.Duration) {
+	if s.clock.Advance(d); d >= 5*time.Second {
+		s.refresh(context.Background())
+	}
+}
 
-// Deliver sends what both outboxes hold.
+// Deliver sends what both outboxes hold, and lets the calls for counterparts arrive that were given up.
 func (s *Site) Deliver() {
+	s.legacy.arrive()
 	ctx := context.Background()
 	if s.store.down.Load() {
 		return

@@ -53,6 +53,7 @@ class Context:
     read_only: bool = False  # an old secret in its grace: readable, never written
     returning: str | None = None  # lineage that may be served from legacy on this request, or NO_SUCCESSOR
     tools: bool = False  # an internal tool: the legacy session cookie is its own
+    lent: bool = False  # the legacy session serves this request only: the browser keeps its own token
 
 
 class Verifier:
@@ -152,6 +153,7 @@ def _read(token: str, claims: dict[str, Any]) -> Context:
         read_only=get.flag("ro"),
         returning=get.id("ret"),
         tools=get.flag("tools"),
+        lent=get.flag("lent"),
     )
     if context.session and context.kind not in ("guest", "authenticated"):
         raise InvalidContext("the context names a session of no kind", code="malformed")

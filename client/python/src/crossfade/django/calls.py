@@ -118,6 +118,7 @@ _MESSAGES: dict[str, dict[str, Any]] = {
         "key": _chosen_key,
         "lineage": _needed_id,
         "generation": _number,
+        "version": _number,
         "kind": _one_of("guest", "authenticated"),
         "subject": _text,
         "auth_time": _time,

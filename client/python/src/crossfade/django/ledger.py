@@ -32,6 +32,7 @@ class Ruling:
     moved: bool = False
     ended: str = ""
     generation: int = 0
+    counterpart: bool = False  # kept beside a live new session, and no browser was seen with it
 
 
 def key_hash(key: str) -> str:
@@ -46,7 +47,7 @@ def alias(model: type[models.Model] = LegacyKey) -> str:
 def ruling(key: str, stamp: Stamp, subject: str) -> Ruling:
     """One query for everything that could forbid serving this session."""
     own = _all(LegacyKey).filter(pk=key_hash(key))
-    rows = _row(own, "key", F("lineage"), F("moved"), F("generation"), 0, "")
+    rows = _row(own, "key", F("lineage"), F("moved"), F("generation"), 0, F("purpose"))
     # Tombstones by the key's lineage too, for a session that was exchanged and never stamped.
     lineages = models.Q(pk__in=own.values("lineage"))
     if stamp.lineage:
@@ -61,17 +62,18 @@ def ruling(key: str, stamp: Stamp, subject: str) -> Ruling:
         F("until"),
         F("spared"),
     )
-    lineage, moved, generation, ended = stamp.lineage, False, stamp.generation, ""
+    lineage, moved, generation, ended, beside = stamp.lineage, False, stamp.generation, "", False
     found = list(rows.union(stones, marks, all=True))
-    for what, name, first, second, _, _ in found:
+    for what, name, first, second, _, text in found:
         if what == "key":
             lineage, moved, generation = name, bool(first), max(generation, second)
+            beside = text == LegacyKey.Purpose.COUNTERPART and not moved
     for what, _, before, at, until, text in found:
         if what == "stone":
             ended = ended or text or "tombstone"
         elif what == "mark" and _ends(before, at, until, text, stamp, lineage):
             ended = ended or "mark"
-    return Ruling(lineage, moved, ended, generation)
+    return Ruling(lineage, moved, ended, generation, beside)
 
 
 def marked(subject: str, born: int | None, moment: float | None, lineage: str) -> bool:
@@ -132,7 +134,16 @@ def hand_over(
     except IntegrityError:
         # Known and not moved: it was restored, and goes a second time.
         _all(LegacyKey).filter(pk=row.pk, moved=0).update(moved=1, subject=subject, new_key="")
+        served(key)
         return _all(LegacyKey).get(pk=row.pk)
+
+
+def served(key: str) -> bool:
+    """A browser came with this key: if it was a counterpart it is her session now, which no refresh may
+    touch. Whether that was news. Waits for a refresh under way; what is read afterwards has it."""
+    counterpart = _all(LegacyKey).filter(pk=key_hash(key), purpose=LegacyKey.Purpose.COUNTERPART)
+    with transaction.atomic(using=alias()):
+        return bool(counterpart.update(purpose=LegacyKey.Purpose.ACTIVE))
 
 
 def lock(key: str, lineage: str) -> LegacyKey | None:
@@ -159,8 +170,9 @@ def open_key(
     generation: int,
     operation: str,
     expires: int,
+    version: int | None = None,
 ) -> None:
-    """Record that this key is served for the lineage from now on."""
+    """Record that this key is served for the lineage from now on. ``version`` None: as it was."""
     row = LegacyKey(
         key_hash=key_hash(key),
         session_key=key,
@@ -171,8 +183,11 @@ def open_key(
         generation=generation,
         operation=operation,
         expires=expires,
+        version=version or 0,
     )
     values = {f.attname: getattr(row, f.attname) for f in row._meta.concrete_fields if not f.primary_key}
+    if version is None:
+        values.pop("version")
     mine = _all(LegacyKey).filter(pk=row.pk)
     if not mine.update(**values):
         try:
@@ -215,6 +230,12 @@ def keys_of(lineages: Iterable[str]) -> QuerySet[LegacyKey]:
 
 def keys_of_subject(subject: str) -> QuerySet[LegacyKey]:
     return _all(LegacyKey).filter(subject=subject)
+
+
+def counterparts(lineage: str, *, but: str = "") -> QuerySet[LegacyKey]:
+    """The lineage's counterparts that no browser was seen with, except the one with this key."""
+    rows = keys_of([lineage]).filter(moved=0, purpose=LegacyKey.Purpose.COUNTERPART)
+    return rows.exclude(pk=key_hash(but))
 
 
 def live_key(lineage: str, *purposes: str) -> LegacyKey | None:

@@ -18,7 +18,7 @@ class LegacyKey(models.Model):
     class Purpose(models.TextChoices):
         ORIGIN = "origin"  # the site made it; it was exchanged
         ACTIVE = "active"  # restored: the browser has it
-        COUNTERPART = "counterpart"  # kept beside a live new session
+        COUNTERPART = "counterpart"  # kept beside a live new session; no browser was seen with it
         TOOLS = "tools"  # for internal tools, beside a live new session
 
     key_hash = models.CharField(max_length=64, primary_key=True)
@@ -31,6 +31,8 @@ class LegacyKey(models.Model):
     born = models.BigIntegerField(null=True)  # the mark before the login; null: unknown
     generation = models.BigIntegerField(default=0)
     operation = models.CharField(max_length=32, blank=True, default="")
+    # The new session's version, within its generation, that a counterpart's data is of; 0: not known.
+    version = models.BigIntegerField(default=0)
     # The new session that visitors of this lineage were first seen on; empty: not seen yet.
     new_key = models.CharField(max_length=32, blank=True, default="")
     expires = models.BigIntegerField(default=0, db_index=True)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from django.contrib.sessions.backends.base import VALID_KEY_CHARS
+from django.db import transaction
 from django.utils.crypto import get_random_string
 
 from crossfade.errors import NotJSON
@@ -31,14 +32,13 @@ class Counterpart:
     data: dict[str, Any]
     subject: str
 
-    def belongs_to(self, lineage: str, generation: int) -> None:
-        """Crossfade has accepted it: it replaces those before it."""
-        if (self.stamp.lineage, self.stamp.generation) != (lineage, generation):
+    def belongs_to(self, lineage: str, generation: int, version: int) -> None:
+        """Crossfade has accepted it, with the session's ``version``: it replaces those before it."""
+        changed = (self.stamp.lineage, self.stamp.generation) != (lineage, generation)
+        if changed or engine.read(self.key) is None:
             self._write(self.stamp.but(lineage=lineage, generation=generation))
-        self._know()
-        for old in ledger.keys_of([lineage]).filter(purpose=PURPOSE).exclude(session_key=self.key):
-            engine.delete(old.session_key)
-            old.delete()
+        self._know(version)
+        retire_others(lineage, self.key)
 
     def discard(self) -> None:
         engine.delete(self.key)
@@ -55,7 +55,7 @@ class Counterpart:
         stamp.put(self.data)
         engine.write(self.key, self.data, self.expires)
 
-    def _know(self) -> None:
+    def _know(self, version: int = 0) -> None:
         if self.stamp.lineage:
             ledger.open_key(
                 self.key,
@@ -66,7 +66,20 @@ class Counterpart:
                 generation=self.stamp.generation,
                 operation="",
                 expires=self.expires,
+                version=version,
             )
+
+
+def retire_others(lineage: str, key: str) -> None:
+    """A lineage has one counterpart, but for those that a browser was seen with.
+
+    Its row goes first and is held until its session is gone: a refresh under way is waited for, and one
+    that comes later finds no row.
+    """
+    for old in ledger.counterparts(lineage, but=key):
+        with transaction.atomic(using=ledger.alias()):
+            if ledger.counterparts(lineage, but=key).filter(pk=old.pk).delete()[0]:
+                engine.delete(old.session_key)
 
 
 def make(store: SessionStore, subject: str, login: float | None = None) -> Counterpart:

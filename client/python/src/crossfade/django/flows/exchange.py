@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from django.db import transaction
+
 from crossfade import mapping
 
 from .. import conf, engine, ledger, signals
@@ -14,6 +16,7 @@ from . import inspect
 from .inspect import View
 
 COUNTERPART = LegacyKey.Purpose.COUNTERPART
+LAST = 2**62  # no version of that generation: whatever is still on its way for a counterpart is older
 
 
 def answer(call: dict[str, Any]) -> dict[str, Any]:
@@ -56,25 +59,41 @@ def answer(call: dict[str, Any]) -> dict[str, Any]:
 
 
 def _counterpart(view: View, held: LegacyKey, key: str) -> str | None:
+    """The key of the session's counterpart, with the data of now. One from before a round trip is used
+    again, since the tickets out there name it."""
     if not view.subject:
         return None
     live = ledger.live_key(held.lineage, COUNTERPART)
-    if live and engine.read(live.session_key):
+    if (
+        live
+        and engine.read(live.session_key)
+        and (view.ruling.moved or _write(view, held, live.session_key))  # asked again, it has what it needs
+    ):
         return live.session_key
-    if not engine.valid(key) or key == view.key:
-        return None
-    data = dict(view.row.data)
-    stamp = Stamp.of(data).but(lineage=held.lineage, generation=held.generation)
-    stamp.put(data)
-    engine.write(key, data, view.row.expires)
-    ledger.open_key(
-        key,
-        held.lineage,
-        COUNTERPART,
-        subject=view.subject,
-        born=stamp.born,
-        generation=held.generation,
-        operation=held.operation,
-        expires=view.row.expires,
-    )
-    return key
+    if engine.valid(key) and key != view.key and _write(view, held, key):
+        return key
+    return None
+
+
+def _write(view: View, held: LegacyKey, key: str) -> bool:
+    """False: the key is somebody's session by now."""
+    with transaction.atomic(using=ledger.alias()):
+        before = ledger.lock(key, held.lineage)
+        if before and (before.moved or before.purpose != COUNTERPART or before.lineage != held.lineage):
+            return False
+        data = dict(view.row.data)
+        stamp = Stamp.of(data).but(lineage=held.lineage, generation=held.generation)
+        stamp.put(data)
+        engine.write(key, data, view.row.expires)
+        ledger.open_key(
+            key,
+            held.lineage,
+            COUNTERPART,
+            subject=view.subject,
+            born=stamp.born,
+            generation=held.generation,
+            operation=held.operation,
+            expires=view.row.expires,
+            version=LAST,
+        )
+    return True

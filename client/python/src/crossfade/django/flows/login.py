@@ -53,7 +53,7 @@ def upgrade(store: SessionStore, changes: Changes, subject: str) -> None:
         store.spare = made  # the policy decides whether it is used or discarded
         raise
     store.adopt(written, changes)
-    made.belongs_to(store.lineage, store.generation)
+    made.belongs_to(store.lineage, store.generation, store.version)
 
 
 def step_up(store: SessionStore, changes: Changes) -> None:
@@ -98,7 +98,7 @@ def _renew(
         raise
     sent = Changes(changes.set)
     store.adopt(written, sent)
-    made.belongs_to(store.lineage, store.generation)
+    made.belongs_to(store.lineage, store.generation, store.version)
     if changes.delete:
         store.adopt(store.api.patch(store.selector, {}, changes.delete), Changes(delete=changes.delete))
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from asgiref.sync import sync_to_async
 from django.contrib.sessions.backends.base import SessionBase, UpdateError
+from django.db import DatabaseError
 
 from ...context import NO_SUCCESSOR
 from .. import engine, ledger
@@ -57,6 +58,12 @@ class Stamped(SessionBase):
                 self.refused = True
                 return self._nothing()
             # Otherwise its successor is alive: what is saved here becomes a patch to that one.
+        if self._now_served(ruling.counterpart):
+            with engine.ours():  # a refresh may have come since it was read
+                data = super().load()
+            if not data or self.session_key != asked:
+                return data
+            stamp = Stamp.of(data)
         if stamp.reborn_after is not None and context and context.issued > stamp.reborn_after + 2:
             # 2 s: a context may be made from state that is a cache bound older than itself.
             stamp.but(born=context.mark, reborn_after=None).put(data)
@@ -79,6 +86,8 @@ class Stamped(SessionBase):
         if ruling.ended:
             engine.delete(key)
             raise UpdateError
+        if self._now_served(ruling.counterpart):
+            super().save()  # a refresh may have come over it; from here on none does
         if ruling.moved and ruling.lineage:
             moved.patch(self, ruling.lineage)
         return None
@@ -147,6 +156,17 @@ class Stamped(SessionBase):
             ).put(data)
             self.texts = {**self.texts, LOGIN_KEY: text_of(data[LOGIN_KEY])[0]}
             self.proved = False
+
+    def _now_served(self, counterpart: bool) -> bool:
+        """A counterpart that a browser comes with is her session from now on; not one that is only lent for
+        this request, because the new system's store is down."""
+        if not counterpart or (self.visit.context and self.visit.context.lent):
+            return False
+        try:
+            return ledger.served(self.session_key or "")
+        except DatabaseError as problem:  # the page is worth more; a save asks again
+            self.visit.runtime.counts.add("legacy.not_marked_served", "%s", problem)
+            return False
 
     def _visitor(self) -> str | None:
         return (self.visit.context.visitor or None) if self.visit.context else None
