@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from django.apps import AppConfig
 from django.core import checks
+from django.db.models.signals import pre_migrate
 
 
 class CrossfadeConfig(AppConfig):
@@ -16,5 +17,7 @@ class CrossfadeConfig(AppConfig):
 
         checks.register(own_checks.check_settings, "crossfade")
         checks.register(own_checks.check_project, "crossfade")
+        checks.register(own_checks.check_off, "crossfade")
         checks.register(own_checks.check_deployment, "crossfade", deploy=True)
         receivers.connect()
+        pre_migrate.connect(receivers.before_migration, sender=self, dispatch_uid="crossfade migrate")

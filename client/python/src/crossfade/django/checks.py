@@ -9,12 +9,15 @@ from typing import Any
 from django.conf import settings
 from django.contrib.sessions.middleware import SessionMiddleware as DjangoMiddleware
 from django.core.checks import CheckMessage, Error, Warning
+from django.core.exceptions import ImproperlyConfigured
+from django.db import DatabaseError
 from django.urls import NoReverseMatch, reverse
 from django.utils.module_loading import import_string
 
 from crossfade.errors import Misconfigured
 
 from . import conf
+from .flows import retire
 from .middleware import SessionMiddleware
 
 OURS = "crossfade.django.middleware.SessionMiddleware"
@@ -89,6 +92,23 @@ def check_project(**_: Any) -> list[CheckMessage]:
         )
     found.extend(_check_urls())
     return found
+
+
+def check_off(**_: Any) -> list[CheckMessage]:
+    """W004. The one check that asks the database, and only of a site that has turned Crossfade off."""
+    try:
+        if conf.settings().enabled or not retire.remembers():
+            return []
+    except (Misconfigured, TypeError, DatabaseError, ImproperlyConfigured):
+        return []
+    return [
+        Warning(
+            "Crossfade is off, and its tables still keep sessions shut that have ended or moved.",
+            hint="They stay shut as long as the package is installed. Before you remove it, run: "
+            "manage.py crossfade_retire",
+            id="crossfade.W004",
+        )
+    ]
 
 
 def check_deployment(**_: Any) -> list[CheckMessage]:

@@ -11,13 +11,16 @@ from django.http import HttpRequest, HttpResponseBase
 from crossfade.errors import CrossfadeError
 
 from . import conf, respond, visits
+from .stores import off
 from .stores.new import SessionStore
 
 
 class SessionMiddleware(middleware.SessionMiddleware):
     def process_request(self, request: HttpRequest) -> HttpResponseBase | None:
         if not conf.settings().enabled:
-            return super().process_request(request)
+            super().process_request(request)
+            request.session = off.guard(request.session)  # off, but what has ended stays ended
+            return None
         try:
             visit = visits.begin(request, conf.runtime())
         except visits.EdgeRequired:

@@ -6,11 +6,14 @@ request, and the bridge's at every handover, find out.
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 from django.apps import apps
 from django.contrib.auth import get_user_model
 from django.contrib.auth.signals import user_logged_out
+from django.core.management.base import CommandError
+from django.db import DatabaseError
 from django.db.models import Model
 from django.db.models.signals import post_delete, post_save, pre_save
 from django.utils import timezone
@@ -18,7 +21,7 @@ from django.utils import timezone
 from crossfade.errors import Misconfigured
 
 from . import conf, engine, ledger, outbox, visits
-from .flows import logout, settle
+from .flows import logout, retire, settle
 from .stamps import Stamp
 
 _WATCHED = ("password", "is_active")
@@ -80,6 +83,19 @@ def on_row_deleted(instance: Any, **_: Any) -> None:
     lineage = Stamp.of(instance.get_decoded()).lineage or (known.lineage if known else None)
     if lineage:
         logout.end_lineage(lineage, "legacy row deleted", conf.runtime())
+
+
+def before_migration(plan: Any, using: str, **_: Any) -> None:
+    """Without the tables, what they keep shut would open again."""
+    undone = {m.name for m, backwards in plan if backwards and m.app_label == "crossfade"}
+    if "0001_initial" not in undone or using != ledger.alias():
+        return
+    with contextlib.suppress(DatabaseError):  # no tables: nothing to lose
+        if retire.remembers():
+            raise CommandError(
+                "Crossfade's tables keep sessions shut that have ended or moved. Set "
+                "CROSSFADE['ENABLED'] = False, restart the site, and run: manage.py crossfade_retire"
+            )
 
 
 def _end_subject(user: Model, reason: str, *, everything: bool) -> None:

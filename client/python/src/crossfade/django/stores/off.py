@@ -1,0 +1,115 @@
+"""``request.session`` while the package is turned off: Django's own, except what Crossfade ended or moved.
+
+Turning the package off must bring nobody back in. So each load still asks the ledger, and who logs in is
+stamped with the time, because a mark would take an unstamped login for an old one. Nothing here calls
+Crossfade. A site that never made the tables, or dropped them, is on Django's sessions alone.
+"""
+
+from __future__ import annotations
+
+import time
+from functools import lru_cache
+from typing import Any
+
+from asgiref.sync import sync_to_async
+from django.contrib.sessions.backends.base import SessionBase
+from django.db import DatabaseError, connections, transaction
+
+from .. import engine, ledger
+from ..models import EndMark, LegacyKey, Tombstone
+from ..stamps import LOGIN_KEY, Stamp
+
+_TABLES = {model._meta.db_table for model in (EndMark, LegacyKey, Tombstone)}
+
+
+class Remembering(SessionBase):
+    """Put in front of the site's SessionStore."""
+
+    proved = False
+    login = ""  # the user id as loaded
+
+    def load(self) -> dict[str, Any]:
+        asked = self.session_key
+        data = super().load()
+        if not asked or self.session_key != asked or not data:
+            return data
+        ruling = _ruling(asked, data)
+        if ruling.ended:
+            engine.delete(asked)
+        if ruling.ended or ruling.moved:
+            self._session_key = None
+            return {}
+        if ruling.counterpart:  # by her ticket; it is her session now, and retiring leaves it alone
+            ledger.served(asked)
+        self.login = str(data.get(LOGIN_KEY, ""))
+        return data
+
+    def save(self, must_create: bool = False) -> None:
+        if self.session_key is None:
+            return self.create()
+        data = self._get_session(no_load=must_create)
+        login = str(data.get(LOGIN_KEY, ""))
+        if login and not must_create and (self.proved or login != self.login):
+            Stamp.of(data).but(login=time.time(), born=None, reborn_after=None).put(data)
+            self.login, self.proved = login, False
+        return super().save(must_create=must_create)
+
+    def create(self) -> None:
+        data = self._get_session(no_load=True)
+        stamp = Stamp.of(data).but(made=time.time())
+        if LOGIN_KEY not in data:  # a login keeps the mark that was current before it
+            stamp = stamp.but(born=None)
+        stamp.put(data)
+        super().create()
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        self.proved = self.proved or key == LOGIN_KEY
+        super().__setitem__(key, value)
+
+    async def aset(self, key: str, value: Any) -> None:
+        self.proved = self.proved or key == LOGIN_KEY
+        await super().aset(key, value)
+
+    async def aload(self) -> dict[str, Any]:
+        return await sync_to_async(self.load)()
+
+    async def asave(self, must_create: bool = False) -> None:
+        await sync_to_async(self.save)(must_create)
+
+    async def acreate(self) -> None:
+        await sync_to_async(self.create)()
+
+
+def guard(session: SessionBase) -> SessionBase:
+    """The session that Django's middleware has opened, with the memory in front of it."""
+    key = session.session_key
+    if key is not None and not engine.valid(key):
+        key = None
+    return _class_for(type(session))(key)
+
+
+@lru_cache(maxsize=8)
+def _class_for(base: type[SessionBase]) -> type[Remembering]:
+    # Same qualified name: Django salts the signature of stored data with it.
+    return type(
+        base.__name__, (Remembering, base), {"__qualname__": base.__qualname__, "__module__": __name__}
+    )
+
+
+def _ruling(key: str, data: dict[str, Any]) -> ledger.Ruling:
+    using = ledger.alias()
+    if not _has_tables(using):
+        return ledger.Ruling()
+    try:
+        with transaction.atomic(using=using):  # a query that fails must not spoil the view's transaction
+            return ledger.ruling(key, Stamp.of(data), str(data.get(LOGIN_KEY, "")))
+    except DatabaseError:
+        _has_tables.cache_clear()
+        if _has_tables(using):
+            raise  # whether it ended cannot be told, so it is not served
+        return ledger.Ruling()
+
+
+@lru_cache(maxsize=8)  # looked at once by each process; again when a query fails
+def _has_tables(using: str) -> bool:
+    return _TABLES.issubset(connections[using].introspection.table_names())
