@@ -44,7 +44,7 @@ func New(c *control.Control, o Options) (path string, handler http.Handler) {
 	}
 	return controlv1connect.NewControlServiceHandler(&api{control: c, cookie: o.MagicCookie},
 		connect.WithInterceptors(rpcfault.Server(o.Log, o.Rand), authorized(o.Authorize)),
-		connect.WithReadMaxBytes(MaxRequest))
+		connect.WithReadMaxBytes(MaxRequest), rpcfault.StrictJSON())
 }
 
 func authorized(authorize func(http.Header) error) connect.UnaryInterceptorFunc {
@@ -91,7 +91,11 @@ func (a *api) GetRollout(_ context.Context, req *controlv1.GetRolloutRequest) (*
 }
 
 func (a *api) Start(ctx context.Context, req *controlv1.StartRequest) (*controlv1.StartResponse, error) {
-	r, err := a.control.Start(ctx, callOf(req), settings(req))
+	wanted, err := settings(req)
+	if err != nil {
+		return nil, err
+	}
+	r, err := a.control.Start(ctx, callOf(req), wanted)
 	if err != nil {
 		return nil, err
 	}

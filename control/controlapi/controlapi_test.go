@@ -107,6 +107,10 @@ func TestAPI_refuses(t *testing.T) {
 			_, err := api.Start(ctx, &controlv1.StartRequest{Name: "sessions", Author: "ann", Reason: "r", Stages: []*controlv1.Stage{{Millionths: 5}}})
 			return err
 		}, fault.Invalid, "100 percent"},
+		"segments, which no visitor has": {func() error {
+			_, err := api.Start(ctx, &controlv1.StartRequest{Name: "sessions", Author: "ann", Reason: "r", Segments: []string{"gold"}})
+			return err
+		}, fault.Invalid, "leave segments out"},
 		"a magic id that is none": {func() error {
 			_, err := api.RevokeMagic(ctx, &controlv1.RevokeMagicRequest{Id: "x", Author: "ann", Reason: "r"})
 			return err
@@ -122,6 +126,29 @@ func TestAPI_refuses(t *testing.T) {
 				t.Fatalf("%v (%s)", err, hint)
 			}
 		})
+	}
+}
+
+func TestAPI_a_slip_in_JSON_kills_nobody(t *testing.T) {
+	server := serve(t)
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, server.URL+controlv1connect.ControlServiceKillProcedure,
+		strings.NewReader(`{"name":"sessions","author":"ann","reason":"a rehearsal","rehersal":true}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Authorization", bearer)
+	res, err := server.Client().Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	text, err := io.ReadAll(res.Body)
+	if err != nil || res.StatusCode != http.StatusBadRequest || !strings.Contains(string(text), `did you mean \"rehearsal\"?`) {
+		t.Errorf("%v, %s: %s", err, res.Status, text)
+	}
+	if r := ok(t)(client(server, bearer).GetRollout(ctx, &controlv1.GetRolloutRequest{Name: "sessions"})).(*controlv1.GetRolloutResponse); r.Rollout.Killed {
+		t.Error("it killed")
 	}
 }
 

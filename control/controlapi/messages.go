@@ -5,6 +5,7 @@ import (
 
 	"crossfade.dev/crossfade/control"
 	"crossfade.dev/crossfade/control/changelog"
+	"crossfade.dev/crossfade/internal/fault"
 	controlv1 "crossfade.dev/crossfade/proto/gen/crossfade/control/v1"
 	"crossfade.dev/crossfade/rollout"
 )
@@ -38,7 +39,7 @@ func rolloutMessage(r rollout.Rollout) *controlv1.Rollout {
 }
 
 // settings reads what a start may change. Absent is not empty: see the messages' comments.
-func settings(req *controlv1.StartRequest) rollout.Settings {
+func settings(req *controlv1.StartRequest) (rollout.Settings, error) {
 	var s rollout.Settings
 	for _, stage := range req.Stages {
 		s.Stages = append(s.Stages, rollout.Stage{
@@ -49,12 +50,15 @@ func settings(req *controlv1.StartRequest) rollout.Settings {
 		slice := rollout.Millionths(*req.ControlSliceMillionths)
 		s.ControlSlice = &slice
 	}
-	if len(req.Segments) == 1 && req.Segments[0] == "*" {
+	switch {
+	case len(req.Segments) == 1 && req.Segments[0] == "*":
 		s.Segments = []string{}
-	} else if len(req.Segments) > 0 {
-		s.Segments = req.Segments
+	case len(req.Segments) > 0:
+		// The rules know segments, but no visitor has one: the rollout would run and treat nobody.
+		return s, fault.New(fault.Invalid, "segments cannot be chosen: this version gives no visitor a segment, so nobody would be treated").
+			WithHint("leave segments out, and start with a small share")
 	}
-	return s
+	return s, nil
 }
 
 // next are the commands that make sense now, the likeliest first.

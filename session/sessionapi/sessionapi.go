@@ -102,7 +102,7 @@ func New(cfg Config) (*API, error) {
 // Handler gives the path prefix and the handler to mount under it.
 func (a *API) Handler() (path string, h http.Handler) {
 	path, inner := sessionv1connect.NewSessionServiceHandler(a,
-		connect.WithReadMaxBytes(MaxRequest),
+		connect.WithReadMaxBytes(MaxRequest), rpcfault.StrictJSON(),
 		connect.WithInterceptors(rpcfault.Server(a.cfg.Log, a.cfg.Rand), connect.UnaryInterceptorFunc(a.deadline)),
 	)
 	return path, a.authenticate(inner)

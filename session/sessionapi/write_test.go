@@ -218,6 +218,18 @@ func TestAPI_End(t *testing.T) {
 			t.Fatal(err, h.manager.end)
 		}
 	})
+	t.Run("an operator is told of an id that is nobody's, and nothing is ended", func(t *testing.T) {
+		_, err := end(adminSecret, one(withID(session.ID{98})))
+		wantCode(t, err, connect.CodeNotFound)
+		if h.manager.end != nil {
+			t.Fatalf("ended %+v", h.manager.end)
+		}
+	})
+	t.Run("legacy ends an id without a record: it may be a guest's who stored nothing", func(t *testing.T) {
+		if _, err := end(legacySecret, one(withID(session.ID{98}))); err != nil || *h.manager.end != (session.End{ID: session.ID{98}, Reason: "logout"}) {
+			t.Fatal(err, h.manager.end)
+		}
+	})
 	t.Run("all of a subject but one", func(t *testing.T) {
 		in := &sessionv1.EndRequest{Target: &sessionv1.EndRequest_Subject{Subject: "42"}, ExceptSession: s.ID.String(), Reason: "password"}
 		if _, err := end(adminSecret, in); err != nil || *h.manager.end != (session.End{Subject: "42", Except: s.ID, Reason: "password"}) {

@@ -108,6 +108,8 @@ func testLogin(t *testing.T, r *rig) {
 			same(t, r.read(res.Session.ID), map[string]string{"cart": "[1]"})
 			_, err := r.Patch(ctx, session.Patch{ID: res.Session.ID, Set: values("a", "1")})
 			r.fails(fault.Precondition, err)
+			_, err = r.Get(ctx, res.Session.ID)
+			r.fails(fault.NotFound, err) // a view is no session: nothing can be done to it by its id
 		})
 		t.Run("until the grace ends, then nothing", func(t *testing.T) {
 			r.clock.Advance(grace - time.Millisecond)

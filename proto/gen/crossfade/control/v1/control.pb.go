@@ -36,19 +36,21 @@ type Rollout struct {
 	TreatmentMillionths    uint32                 `protobuf:"varint,7,opt,name=treatment_millionths,json=treatmentMillionths,proto3" json:"treatment_millionths,omitempty"`
 	ControlSliceMillionths uint32                 `protobuf:"varint,8,opt,name=control_slice_millionths,json=controlSliceMillionths,proto3" json:"control_slice_millionths,omitempty"`
 	Stages                 []*Stage               `protobuf:"bytes,9,rep,name=stages,proto3" json:"stages,omitempty"`
-	Stage                  int32                  `protobuf:"varint,10,opt,name=stage,proto3" json:"stage,omitempty"`     // index of the current stage; -1: none
-	Version                uint64                 `protobuf:"varint,11,opt,name=version,proto3" json:"version,omitempty"` // snapshot version that carries this state
-	Salt                   string                 `protobuf:"bytes,12,opt,name=salt,proto3" json:"salt,omitempty"`
-	ChangedAt              int64                  `protobuf:"varint,13,opt,name=changed_at,json=changedAt,proto3" json:"changed_at,omitempty"`
-	ChangedBy              string                 `protobuf:"bytes,14,opt,name=changed_by,json=changedBy,proto3" json:"changed_by,omitempty"`
-	PendingMillionths      uint32                 `protobuf:"varint,15,opt,name=pending_millionths,json=pendingMillionths,proto3" json:"pending_millionths,omitempty"`       // what awaits approval
-	Next                   []string               `protobuf:"bytes,16,rep,name=next,proto3" json:"next,omitempty"`                                                           // commands that make sense now
-	PendingBy              string                 `protobuf:"bytes,17,opt,name=pending_by,json=pendingBy,proto3" json:"pending_by,omitempty"`                                // who asked for what awaits approval
-	Segments               []string               `protobuf:"bytes,18,rep,name=segments,proto3" json:"segments,omitempty"`                                                   // that take part; empty: all
-	EmployeesMillionths    uint32                 `protobuf:"varint,19,opt,name=employees_millionths,json=employeesMillionths,proto3" json:"employees_millionths,omitempty"` // share of the employees, if they went first
-	FinishAt               int64                  `protobuf:"varint,20,opt,name=finish_at,json=finishAt,proto3" json:"finish_at,omitempty"`                                  // when finishing becomes final; 0: not finishing
-	unknownFields          protoimpl.UnknownFields
-	sizeCache              protoimpl.SizeCache
+	// The current stage: its place in stages, counted from 0; -1: none. The table of "crossfade rollout show"
+	// counts from 1.
+	Stage               int32    `protobuf:"varint,10,opt,name=stage,proto3" json:"stage,omitempty"`
+	Version             uint64   `protobuf:"varint,11,opt,name=version,proto3" json:"version,omitempty"` // snapshot version that carries this state
+	Salt                string   `protobuf:"bytes,12,opt,name=salt,proto3" json:"salt,omitempty"`
+	ChangedAt           int64    `protobuf:"varint,13,opt,name=changed_at,json=changedAt,proto3" json:"changed_at,omitempty"`
+	ChangedBy           string   `protobuf:"bytes,14,opt,name=changed_by,json=changedBy,proto3" json:"changed_by,omitempty"`
+	PendingMillionths   uint32   `protobuf:"varint,15,opt,name=pending_millionths,json=pendingMillionths,proto3" json:"pending_millionths,omitempty"`       // what awaits approval
+	Next                []string `protobuf:"bytes,16,rep,name=next,proto3" json:"next,omitempty"`                                                           // commands that make sense now
+	PendingBy           string   `protobuf:"bytes,17,opt,name=pending_by,json=pendingBy,proto3" json:"pending_by,omitempty"`                                // who asked for what awaits approval
+	Segments            []string `protobuf:"bytes,18,rep,name=segments,proto3" json:"segments,omitempty"`                                                   // that take part; empty: all
+	EmployeesMillionths uint32   `protobuf:"varint,19,opt,name=employees_millionths,json=employeesMillionths,proto3" json:"employees_millionths,omitempty"` // share of the employees, if they went first
+	FinishAt            int64    `protobuf:"varint,20,opt,name=finish_at,json=finishAt,proto3" json:"finish_at,omitempty"`                                  // when finishing becomes final; 0: not finishing
+	unknownFields       protoimpl.UnknownFields
+	sizeCache           protoimpl.SizeCache
 }
 
 func (x *Rollout) Reset() {
@@ -569,7 +571,8 @@ type StartRequest struct {
 	// Share that stays on legacy for comparison until the 100 % stage. Only when a new epoch starts;
 	// absent: keep what the rollout has.
 	ControlSliceMillionths *uint32 `protobuf:"varint,5,opt,name=control_slice_millionths,json=controlSliceMillionths,proto3,oneof" json:"control_slice_millionths,omitempty"`
-	// Segments that take part; empty: keep, a single "*": all.
+	// Reserved: this version gives no visitor a segment. Leave it empty, or send a single "*": all take part.
+	// Anything else is refused.
 	Segments      []string `protobuf:"bytes,6,rep,name=segments,proto3" json:"segments,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
