@@ -2,13 +2,11 @@ package config
 
 import (
 	"encoding"
-	"errors"
 	"fmt"
 	"reflect"
 	"strconv"
 	"strings"
 
-	yaml "github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
 
@@ -36,6 +34,10 @@ func (d *decoder) add(path string, at position, format string, args ...any) *Pro
 // document parses text into c, over the defaults.
 func (d *decoder) document(text []byte, c *Config) {
 	setDefaults(reflect.ValueOf(c).Elem())
+	if at, binary := notText(text); binary {
+		d.add("", at, "is not text").Hint = `name the YAML file that "crossfade init" wrote; it is plain UTF-8`
+		return
+	}
 	if at, deep := tooDeep(text); deep {
 		d.add("", at, "lists and maps are nested more than %d deep", maxDepth)
 		return
@@ -88,25 +90,6 @@ func tooDeep(text []byte) (position, bool) {
 		}
 	}
 	return position{}, false
-}
-
-func (d *decoder) syntax(err error) {
-	var e yaml.Error
-	if !errors.As(err, &e) || e.GetToken() == nil || e.GetToken().Position == nil {
-		d.add("", position{}, "is not YAML: %s", firstLine(err.Error()))
-		return
-	}
-	at := e.GetToken().Position
-	if strings.Contains(e.GetMessage(), "'\t'") {
-		d.add("", position{at.Line, at.Column}, "is not YAML: a tab in the indentation").Hint = "indent with spaces"
-		return
-	}
-	d.add("", position{at.Line, at.Column}, "is not YAML: %s", firstLine(e.GetMessage()))
-}
-
-func firstLine(s string) string {
-	s, _, _ = strings.Cut(s, "\n")
-	return s
 }
 
 func place(n ast.Node) position {
@@ -201,7 +184,10 @@ func (d *decoder) mapping(path string, node ast.Node, dst reflect.Value) {
 func (d *decoder) entries(path string, node ast.Node, each func(key string, at position, value ast.Node)) {
 	m, ok := node.(*ast.MappingNode)
 	if !ok {
-		d.add(path, place(node), "must be a map of names to values")
+		p := d.add(path, place(node), "must be a map of names to values")
+		if _, scalar := node.(ast.ScalarNode); scalar && secretive[last(path)] {
+			p.Hint = secretHint
+		}
 		return
 	}
 	seen := map[string]bool{}
@@ -269,6 +255,12 @@ func (d *decoder) scalar(path string, node ast.Node, dst reflect.Value) {
 	}
 }
 
+// secretive are names that smell of a secret.
+var secretive = map[string]bool{"secret": true, "token": true, "value": true, "password": true, "key": true, "inline": true}
+
+const secretHint = "no secret stands in this file: put it into a file of its own and write file: <path>, " +
+	"or into the environment and write env: <NAME>"
+
 // unknown says which name was probably meant. A name that smells of a secret gets another answer, and
 // its value is never repeated.
 func (d *decoder) unknown(path, key string, at position, fields map[string]reflect.Value) {
@@ -277,12 +269,10 @@ func (d *decoder) unknown(path, key string, at position, fields map[string]refle
 	for name := range fields {
 		known = append(known, name)
 	}
-	secretive := map[string]bool{"secret": true, "token": true, "value": true, "password": true, "key": true, "inline": true}
 	if best := nearest(key, known); best != "" {
 		p.Hint = suggest(key, known)
 	} else if secretive[key] {
-		p.Hint = "no secret stands in this file: put it into a file of its own and write file: <path>, " +
-			"or into the environment and write env: <NAME>"
+		p.Hint = secretHint
 	} else {
 		p.Hint = suggest(key, sorted(known))
 	}
