@@ -70,6 +70,8 @@ func (p *passage) authenticated(ctx context.Context, up *upstream) bool {
 		return v.session.Kind == session.Authenticated && !v.reader
 	case v.known:
 		return v.loggedIn
+	case v.unjudged:
+		return up.legacy
 	case v.key == "":
 		return false
 	case up.legacy:
@@ -83,7 +85,10 @@ func (p *passage) authenticated(ctx context.Context, up *upstream) bool {
 // logged in at the last entry still is.
 func (p *passage) loggedIn(ctx context.Context) bool {
 	v := &p.verdict
-	if v.known || v.key == "" {
+	switch {
+	case v.unjudged:
+		return p.visitor.LoggedIn
+	case v.known || v.key == "":
 		return v.loggedIn
 	}
 	view, err := p.inspect(ctx, v.key)

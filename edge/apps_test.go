@@ -203,8 +203,8 @@ func (s *site) read(name string, r *http.Request) who {
 	if c, err := verifier.Verify(r.Context(), r.Header.Get("Crossfade-Context"), name); err == nil {
 		w.Claims = *c
 	}
-	if c, err := r.Cookie("sessionid"); err == nil {
-		w.Key = c.Value
+	if all := r.CookiesNamed("sessionid"); len(all) > 0 {
+		w.Key = all[len(all)-1].Value // as Django: the last one counts
 	}
 	if !w.Claims.Session.IsZero() {
 		w.Subject = w.Claims.Subject

@@ -68,23 +68,41 @@ func (v *values) list() []string {
 
 func (v *values) present() bool { return v.n > 0 }
 
-// pick is the one value that live accepts: of several exactly one may be live, else the name counts as
-// not sent. A single value is returned without being asked about.
-func (v *values) pick(live func(string) bool) string {
-	if v.n == 1 && !v.over {
-		return v.all[0]
+// life is what is known about one of several values, or about all of them.
+type life uint8
+
+const (
+	dead life = iota
+	live
+	unclear   // whoever could tell does not answer
+	contested // more than one is live, or there are too many to tell
+)
+
+// pick is the one value that is live: of several exactly one may be, else the name counts as not sent. A
+// single value is returned without being asked about. Where it is unclear, one of them may be the one: then
+// nothing may be done that takes any of them for dead.
+func (v *values) pick(judge func(string) life) (string, life) {
+	switch {
+	case v.over:
+		return "", contested
+	case v.n == 1:
+		return v.all[0], live
 	}
-	found := ""
+	found, all := "", dead
 	for _, s := range v.list() {
-		if !live(s) {
-			continue
+		switch l := judge(s); {
+		case l == live && found != "":
+			return "", contested
+		case l == live:
+			found, all = s, max(all, live)
+		case l == unclear:
+			all = unclear
 		}
-		if found != "" {
-			return ""
-		}
-		found = s
 	}
-	return found
+	if all == unclear {
+		return "", unclear
+	}
+	return found, all
 }
 
 // jar is what a request brought.
@@ -210,8 +228,9 @@ var valueBytes = func() (t [256]bool) {
 }()
 
 // rebuild is the Cookie header for the upstream: every pair named like ours or like legacy's goes, all
-// others stay byte for byte, and the judged legacy key, if there is one, is put back at the end.
-func rebuild(headers []string, names *cookieNames, key string) string {
+// others stay byte for byte, and the judged legacy key, if there is one, is put back at the end. asTheyCame:
+// nobody could judge, and legacy gets its own cookies untouched.
+func rebuild(headers []string, names *cookieNames, key string, asTheyCame bool) string {
 	size := len(names.legacy) + len(key) + 3
 	for _, line := range headers {
 		size += len(line) + 2
@@ -220,7 +239,8 @@ func rebuild(headers []string, names *cookieNames, key string) string {
 	out.Grow(size)
 	for _, line := range headers {
 		for pair := range pairs(line) {
-			if name, _, _ := pairName(pair); name == names.legacy || ownCookie(name) {
+			name, _, exact := pairName(pair)
+			if name == names.legacy && !(asTheyCame && exact) || ownCookie(name) {
 				continue
 			}
 			if out.Len() == 0 {

@@ -11,6 +11,7 @@ import (
 	"crossfade.dev/crossfade/edge/handover"
 	"crossfade.dev/crossfade/internal/fault"
 	"crossfade.dev/crossfade/legacy"
+	"crossfade.dev/crossfade/rollout"
 	"crossfade.dev/crossfade/session"
 )
 
@@ -40,10 +41,54 @@ func (p *passage) cross(ctx context.Context) {
 		Governs: p.governs, Entry: p.entry, Killed: p.killed, Frozen: p.frozen,
 		Token: handover.TokenOf(p.resolution), Ticket: p.backed,
 	}
-	if c.key != "" {
+	switch {
+	case c.key != "":
 		c.visit.Legacy = handover.LegacyPresent
+	case p.keys == unclear && p.nothingBut(c.visit.Token):
+		c.passUnjudged(ctx)
+		return
+	case p.keys == dead && p.jar.legacy.present() && p.entry && p.governs == rollout.New:
+		c.visit.Legacy, c.visit.Look = handover.LegacyPresent, handover.LookGone // none of them may stay beside ours
 	}
 	c.run(ctx)
+}
+
+// nothingBut reports whether a token leaves it to legacy's cookies who this is.
+func (p *passage) nothingBut(token handover.Token) bool {
+	switch token {
+	case handover.TokenNone, handover.TokenDead:
+		return true
+	case handover.TokenUnknown:
+		return !p.backed
+	case handover.TokenIdle, handover.TokenReadOnly:
+		return p.governs == rollout.Legacy
+	}
+	return false
+}
+
+// passUnjudged lets legacy have its cookies as they came. One of them may be a login: no cookie is written or
+// deleted until the bridge can say which.
+func (c *crossing) passUnjudged(ctx context.Context) {
+	c.p.entry, c.p.decided = false, false
+	c.p.verdict = verdict{
+		plan:     handover.Plan{System: rollout.Legacy, As: handover.LegacyPassed, Reason: handover.ReasonBridgeDown},
+		unjudged: true, ret: c.returningAny(ctx, c.p.jar.legacy.list()),
+	}
+}
+
+// returningAny is claim "ret" for several keys: it must hold for whichever of them legacy takes.
+func (c *crossing) returningAny(ctx context.Context, keys []string) [16]byte {
+	ret := freeToReturn
+	for _, key := range keys {
+		switch r := c.returning(ctx, key); {
+		case r == freeToReturn:
+		case ret == freeToReturn && r != [16]byte{}:
+			ret = r
+		default:
+			return [16]byte{}
+		}
+	}
+	return ret
 }
 
 func (c *crossing) run(ctx context.Context) {

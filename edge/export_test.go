@@ -77,7 +77,7 @@ func Jar(headers []string, key string) (session, legacy []string, rebuilt string
 	names := namesOf(false, "sessionid")
 	var j jar
 	j.read(headers, &names)
-	return j.session.list(), j.legacy.list(), rebuild(headers, &names, key)
+	return j.session.list(), j.legacy.list(), rebuild(headers, &names, key, false)
 }
 
 // HostJudge answers what a host is refused with; 0: it is accepted.

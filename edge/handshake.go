@@ -57,7 +57,7 @@ func (t *trip) greet() greeting {
 		if v.reader {
 			g.Kind = session.Guest.String()
 		}
-	case v.key != "":
+	case v.key != "" || v.unjudged:
 		g.Kind = session.Guest.String()
 		if t.loggedIn(t.r.Context()) {
 			g.Kind = session.Authenticated.String()

@@ -212,12 +212,12 @@ func (t *trip) rewrite(pr *httputil.ProxyRequest) {
 	t.line(h, 3, "X-Forwarded-For", t.peer.client)
 	t.line(h, 4, "X-Forwarded-Proto", t.peer.proto)
 	t.line(h, 5, "X-Forwarded-Host", pr.In.Host)
-	key := ""
+	key, unjudged := "", false
 	if t.upstream.legacy {
-		key = t.verdict.key
+		key, unjudged = t.verdict.key, t.verdict.unjudged
 	}
 	if t.jar.foreign || key != "" {
-		if cookie := rebuild(pr.In.Header["Cookie"], &t.e.cookies.names, key); cookie != "" {
+		if cookie := rebuild(pr.In.Header["Cookie"], &t.e.cookies.names, key, unjudged); cookie != "" {
 			t.line(h, 6, "Cookie", cookie)
 		} else {
 			delete(h, "Cookie")

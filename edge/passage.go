@@ -3,6 +3,7 @@ package edge
 import (
 	"context"
 	"net/netip"
+	"slices"
 	"time"
 
 	"crossfade.dev/crossfade/edge/handover"
@@ -34,6 +35,7 @@ type passage struct {
 	magic   rollout.Magic
 	token   string  // the session token that counts
 	key     string  // the legacy key that counts
+	keys    life    // what is known of all legacy keys that came
 	ticket  *ticket // the one that came; nil: none that opens, or nobody asked
 	backed  bool    // it may be honoured
 
@@ -56,8 +58,10 @@ type verdict struct {
 	reader  bool            // its read-only guest view
 	issued  *session.Issued // a token that the browser is to carry from now on
 	// key is what legacy gets as its session cookie; empty: none. expires is for the browser.
-	key             string
-	expires         time.Time
+	key     string
+	expires time.Time
+	// unjudged: legacy gets all of its session cookies as they came, and judges them itself.
+	unjudged        bool
 	ret             contextjwt.ID
 	loggedIn, known bool // whether somebody is logged in, if that is known
 }
@@ -112,13 +116,17 @@ func (p *passage) adopt(v session.VisitorID) bool {
 
 // resolve finds what the presented token is worth, and whether the ticket beside it counts.
 func (p *passage) resolve(ctx context.Context) {
-	p.token = p.jar.session.pick(func(s string) bool {
-		return p.e.resolve(ctx, s, p.killed).Worth == session.WorthLive
-	})
+	var tokens life
+	p.token, tokens = p.jar.session.pick(func(s string) life { return p.e.lifeOfToken(ctx, s, p.killed) })
 	if p.jar.session.n > 1 {
 		p.count(CountDuplicate)
 	}
-	if p.token == "" {
+	switch {
+	case tokens == unclear:
+		p.resolution = session.Resolution{Worth: session.WorthUnknown}
+		p.openTicket(p.jar.session.list()...)
+		return
+	case p.token == "":
 		return
 	}
 	p.resolution = p.e.resolve(ctx, p.token, p.killed)
@@ -131,8 +139,19 @@ func (p *passage) resolve(ctx context.Context) {
 		p.govern()
 	}
 	if p.mayNeedTicket() {
-		p.openTicket()
+		p.openTicket(p.token)
 	}
+}
+
+// lifeOfToken judges one of several tokens.
+func (e *Edge) lifeOfToken(ctx context.Context, token string, killed bool) life {
+	switch e.resolve(ctx, token, killed).Worth {
+	case session.WorthLive:
+		return live
+	case session.WorthUnknown:
+		return unclear
+	}
+	return dead
 }
 
 // mayNeedTicket says no for what nearly every request is: a fetch with a live session.
@@ -140,7 +159,8 @@ func (p *passage) mayNeedTicket() bool {
 	return p.entry || p.killed || p.resolution.Worth != session.WorthLive
 }
 
-func (p *passage) openTicket() {
+// openTicket reads the ticket, and sees whether it counts beside one of the tokens.
+func (p *passage) openTicket(tokens ...string) {
 	for _, text := range p.jar.ticket.list() {
 		t := p.e.tickets.open(text)
 		if t == nil {
@@ -151,7 +171,8 @@ func (p *passage) openTicket() {
 			p.backed = false
 			return
 		}
-		p.ticket, p.backed = t, p.e.honoured(t, p.token, p.now)
+		p.ticket = t
+		p.backed = slices.ContainsFunc(tokens, func(token string) bool { return p.e.honoured(t, token, p.now) })
 	}
 }
 
@@ -160,9 +181,14 @@ func (p *passage) pickLegacy(ctx context.Context) {
 	if p.jar.legacy.n > 1 {
 		p.count(CountDuplicate)
 	}
-	p.key = p.jar.legacy.pick(func(s string) bool {
-		view, err := p.inspect(ctx, s)
-		return err == nil && view.Found && !view.Ended
+	p.key, p.keys = p.jar.legacy.pick(func(s string) life {
+		switch view, err := p.inspect(ctx, s); {
+		case err != nil:
+			return unclear
+		case view.Found && !view.Ended:
+			return live
+		}
+		return dead
 	})
 }
 

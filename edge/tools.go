@@ -33,10 +33,11 @@ func (p *passage) useTools(ctx context.Context) {
 	v.plan = handover.Plan{System: rollout.Legacy, As: handover.LegacyPassed, Reason: "tools"}
 	switch {
 	case p.jar.tools.present():
-		v.key = p.jar.tools.pick(func(string) bool { return false })
+		v.key, _ = p.jar.tools.pick(func(string) life { return dead })
 	case p.jar.session.present() && p.makeTools(ctx):
 	case p.jar.legacy.present():
-		v.key = p.jar.legacy.pick(func(string) bool { return false })
+		p.pickLegacy(ctx)
+		v.key, v.unjudged = p.key, p.keys == unclear
 		p.tools.plain = !p.jar.session.present()
 	}
 	p.claims = contextjwt.Claims{
@@ -51,7 +52,7 @@ func (p *passage) useTools(ctx context.Context) {
 // makeTools has the bridge make a tools session of the same lineage for whoever is logged in. It reports
 // failure without an error: the tool then asks for a login, as it would without Crossfade.
 func (p *passage) makeTools(ctx context.Context) bool {
-	token := p.jar.session.pick(func(s string) bool { return p.e.resolve(ctx, s, true).Worth == session.WorthLive })
+	token, _ := p.jar.session.pick(func(s string) life { return p.e.lifeOfToken(ctx, s, true) })
 	if token == "" {
 		return false
 	}

@@ -25,6 +25,7 @@ type Request struct {
 	Entry bool   // a top-level navigation; false: a fetch from a page
 	Post  bool
 	Late  bool // it was sent before the answer that came last
+	Twin  bool // a second legacy session cookie comes along, of a session that is long gone
 }
 
 // Response is what the browser got.
@@ -75,6 +76,8 @@ type browser struct {
 	// strayed: she may have been sent back with her counterpart and not have heard of it. It counts as served,
 	// so that nothing refreshes it any more.
 	strayed bool
+	// twin: an older cookie of legacy's name, which another path or domain has left in her browser.
+	twin    bool
 	severed bool   // her login was ended elsewhere, and she has not been to the site since: her cookies are dead
 	system  string // that served her last entry, or her last request under kill
 }
@@ -121,7 +124,7 @@ func (h *History) Actions() map[string]func(*rapid.T) {
 		"an edge lags": h.edgeLags, "the edge catches up": h.edgeCatchesUp,
 		"store fails": h.storeFails, "store heals": h.storeHeals, "time passes": h.timePasses,
 		"steal cookies": h.steal, "replay stolen": h.replay, "plant legacy cookie": h.plant,
-		"late fetch": h.slowTab, "trouble some seconds after a purchase": h.trouble,
+		"an old cookie stands beside hers": h.oldCookie, "late fetch": h.slowTab, "trouble some seconds after a purchase": h.trouble,
 	}
 }
 
@@ -129,17 +132,28 @@ func (h *History) pick(t *rapid.T) *browser {
 	return rapid.SampledFrom(h.browsers).Draw(t, "browser")
 }
 
-func (b *browser) apply(r Response) {
+func (h *History) apply(b *browser, r Response) {
+	if _, legacy := h.site.SessionCookies(); r.Set[legacy] != "" || slices.Contains(r.Delete, legacy) {
+		b.twin = false // every variant of the name goes with it
+	}
 	for _, n := range r.Delete {
 		delete(b.jar, n)
 	}
 	maps.Copy(b.jar, r.Set)
 }
 
+// do sends a request with a browser's cookies as they were. No old cookie comes along while an edge lags: of two
+// tabs, one edge would leave the one legacy cookie that counts and the other one exchange it, and until the
+// next entry there are both.
+func (h *History) do(b *browser, jar Jar, q Request) Response {
+	q.Twin = b.twin && !h.lag
+	return h.site.Do(maps.Clone(jar), q)
+}
+
 // send makes a request and applies its cookies, then checks what every response must keep.
 func (h *History) send(t *rapid.T, b *browser, q Request) Response {
-	r := h.site.Do(maps.Clone(b.jar), q)
-	b.apply(r)
+	r := h.do(b, b.jar, q)
+	h.apply(b, r)
 	h.check(t, b, q, r)
 	return r
 }
@@ -215,13 +229,13 @@ func (h *History) twoTabs(t *rapid.T) {
 	b := h.pick(t)
 	q := Request{Path: "/", Entry: true}
 	jar := maps.Clone(b.jar)
-	first, second := h.site.Do(maps.Clone(jar), q), h.site.Do(maps.Clone(jar), q)
+	first, second := h.do(b, jar, q), h.do(b, jar, q)
 	if rapid.Bool().Draw(t, "second answer arrives first") {
 		first, second = second, first
 	}
-	b.apply(first)
+	h.apply(b, first)
 	h.check(t, b, q, first)
-	b.apply(second)
+	h.apply(b, second)
 	h.check(t, b, q, second)
 	h.send(t, b, q)
 }
@@ -231,8 +245,8 @@ func (h *History) slowTab(t *rapid.T) {
 	b := h.pick(t)
 	jar := maps.Clone(b.jar)
 	h.send(t, b, Request{Path: "/", Entry: true})
-	late := h.site.Do(jar, Request{Path: "/"})
-	b.apply(late)
+	late := h.do(b, jar, Request{Path: "/"})
+	h.apply(b, late)
 	h.check(t, b, Request{Path: "/", Late: true}, late)
 	h.send(t, b, Request{Path: "/", Entry: true})
 }
@@ -240,7 +254,7 @@ func (h *History) slowTab(t *rapid.T) {
 // lostResponse is a navigation whose answer the browser never gets.
 func (h *History) lostResponse(t *rapid.T) {
 	b := h.pick(t)
-	h.site.Do(maps.Clone(b.jar), Request{Path: "/", Entry: true})
+	h.do(b, b.jar, Request{Path: "/", Entry: true})
 	b.unconfirmed = true
 	b.strayed = b.strayed || h.store || h.bridge || h.answers
 }
@@ -268,8 +282,8 @@ func (h *History) logIn(t *rapid.T, b *browser) {
 	}
 	h.send(t, b, Request{Path: "/", Entry: true})
 	user := rapid.SampledFrom([]string{"alice", "bernd", "carla"}).Draw(t, "user")
-	r := h.site.Do(maps.Clone(b.jar), Request{Path: "/login?u=" + user, Post: true})
-	b.apply(r)
+	r := h.do(b, b.jar, Request{Path: "/login?u=" + user, Post: true})
+	h.apply(b, r)
 	h.checkCookies(t, b, "after a login")
 	if r.Status < 300 {
 		b.user, b.kept, b.strayed = user, false, false
@@ -282,8 +296,8 @@ func (h *History) logout(t *rapid.T) {
 	if b.user == "" || b.unconfirmed && h.store {
 		return // a guest is shown no way out
 	}
-	r := h.site.Do(maps.Clone(b.jar), Request{Path: "/logout", Post: true})
-	b.apply(r)
+	r := h.do(b, b.jar, Request{Path: "/logout", Post: true})
+	h.apply(b, r)
 	h.checkCookies(t, b, "after a logout")
 	if r.Status >= 300 {
 		t.Fatalf("logout answered %d", r.Status)
@@ -302,8 +316,8 @@ func (h *History) changePassword(t *rapid.T) {
 	}
 	h.send(t, b, Request{Path: "/", Entry: true})
 	b.kept = false
-	r := h.site.Do(maps.Clone(b.jar), Request{Path: "/password", Post: true})
-	b.apply(r)
+	r := h.do(b, b.jar, Request{Path: "/password", Post: true})
+	h.apply(b, r)
 	h.checkCookies(t, b, "after a password change")
 	if r.Status >= 300 {
 		t.Fatalf("password change answered %d", r.Status)
@@ -391,6 +405,13 @@ func (h *History) pass(d time.Duration) {
 	for _, b := range h.browsers {
 		b.kept = b.kept || b.user != "" && b.cart != "" && !b.doubtful && !b.unconfirmed && !b.strayed
 	}
+}
+
+// oldCookie is what a changed cookie domain leaves behind.
+func (h *History) oldCookie(t *rapid.T) {
+	b := h.pick(t)
+	_, legacy := h.site.SessionCookies()
+	b.twin = b.jar[legacy] != ""
 }
 
 // steal copies a browser's cookies, as malware or a shared computer would.

@@ -146,6 +146,9 @@ func (s *Site) Do(jar histories.Jar, q histories.Request) histories.Response {
 	for name, value := range jar {
 		r.AddCookie(&http.Cookie{Name: name, Value: value})
 	}
+	if q.Twin {
+		r.AddCookie(&http.Cookie{Name: legacyCookie, Value: "longgone000000000000000000000000"})
+	}
 	r.Header.Set("Sec-Fetch-Site", "same-origin")
 	r.Header.Set("Origin", "http://localhost")
 	r.Header.Set("Sec-Fetch-Mode", "cors")
