@@ -8,6 +8,7 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"strconv"
 	"sync"
 	"time"
 
@@ -240,6 +241,10 @@ func (d *django) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case q.Has("fail"):
 		w.WriteHeader(599)
+		return
+	case q.Has("status"):
+		code, _ := strconv.Atoi(q.Get("status"))
+		w.WriteHeader(code)
 		return
 	case q.Has("csrf"):
 		http.SetCookie(w, &http.Cookie{Name: "csrftoken", Value: "token-of-the-form", Path: "/"})

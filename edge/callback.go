@@ -121,6 +121,21 @@ func (t *trip) isCallback() bool {
 	return ok
 }
 
+// refusedStranger says that an application answered a form of another site with an error. A login that
+// compares what comes back with what the session has finds no session, and that looks like this.
+func (p *passage) refusedStranger(status int) {
+	form := strings.HasPrefix(p.req.Header("Content-Type"), formType)
+	if status < 400 || status > 499 || p.req.Method() != http.MethodPost || p.from != crossSite || p.route.Callback || !form || !wantsPage(p.req) {
+		return
+	}
+	p.count(CountCrossSiteNo)
+	if p.e.strangers.due(p.now) {
+		p.e.deps.Log.Warn("a form of another site was refused by the application: its cookies stayed at home",
+			"request", p.id, "route", p.route.Path, "path", p.req.Path(), "status", status,
+			"hint", "if it is a login or a payment that comes back, give its path a route with callback: true")
+	}
+}
+
 // formField is one pair of a form, decoded.
 type formField struct{ Name, Value string }
 

@@ -294,6 +294,31 @@ func TestEdge_NotPostedAgain(t *testing.T) {
 	}
 }
 
+// TestEdge_ForgottenCallback: a login that compares what comes back with what its session has finds none.
+func TestEdge_ForgottenCallback(t *testing.T) {
+	const said = "a form of another site was refused by the application"
+	for name, c := range map[string]struct {
+		target, status string
+		headers        []string
+		counted        int
+	}{
+		"an error is said":                       {"/mono/", "400", nil, 1},
+		"a success is not":                       {"/mono/", "200", nil, 0},
+		"a failure is the application's":         {"/mono/", "500", nil, 0},
+		"nor is a callback, which needs no more": {"/sso/acs", "400", []string{"Sec-Fetch-Dest", "iframe"}, 0},
+		"nor what is no form":                    {"/mono/", "400", []string{"Content-Type", "application/json"}, 0},
+		"nor what our own pages send":            {"/mono/", "400", []string{"Sec-Fetch-Site", "same-origin", "Origin", "https://shop.example"}, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := open(t)
+			(&browser{site: s, cookies: map[string]string{}}).sendBody("POST", c.target+"?status="+c.status, samlForm, merged(fromIdP, c.headers)...)
+			if got := s.observer.count(edge.CountCrossSiteNo); got != c.counted || strings.Contains(s.log.String(), said) != (got > 0) {
+				t.Errorf("counted %d times; log: %s", got, s.log.String())
+			}
+		})
+	}
+}
+
 func TestEdge_CallbackConfig(t *testing.T) {
 	s := open(t)
 	for _, r := range []edge.Route{

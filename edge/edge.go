@@ -52,7 +52,7 @@ type Edge struct {
 
 	troubled  seldom // says that the bridge does not answer
 	unclaimed seldom // says that a restore could not be claimed
-	strangers seldom // says that a form of another site was given a session
+	strangers seldom // says what became of a form of another site
 	misled    seldom // says that a request was for another host
 	oversized seldom // says that a body was too large
 	overdrawn seldom // says that a client has spent its budget

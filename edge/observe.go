@@ -45,6 +45,7 @@ const (
 	CountCallback      Count = "callback"           // a form of another site that is posted again from here
 	CountCallbackAsIs  Count = "callback_as_is"     // one that cannot be, and was passed on without cookies
 	CountCrossSiteIn   Count = "cross_site_login"   // legacy gave a session to a form of another site: the route wants callback
+	CountCrossSiteNo   Count = "cross_site_refused" // an application refused a form of another site: perhaps the route wants callback
 	CountBadHandoff    Count = "bad_handoff"        // a handoff that does not open or belongs to another request
 	CountUntrusted     Count = "untrusted_header"   // Crossfade-* from an upstream that is not trusted
 	CountLegacyCookie  Count = "legacy_cookie_out"  // legacy issued a session to a visitor governed by new

@@ -72,6 +72,7 @@ func (p *passage) answered(ctx context.Context, up *upstream, res *http.Response
 	// A logout and then a login, or data for a guest, in one request: the end goes first.
 	accepted := handedOff != "" && p.accept(ctx, handedOff, end != "")
 	upstreamSets := p.judgeCookies(ctx, up, h, end != "" || accepted)
+	p.refusedStranger(res.StatusCode)
 	p.reach(res.StatusCode)
 	wrote := p.write(h, upstreamSets)
 	p.stamp(h, wrote)

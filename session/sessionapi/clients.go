@@ -80,6 +80,10 @@ func (a *API) find(secret string) *knownClient {
 	return found
 }
 
+// audienceHeader tells a client for whom its contexts are made, so that a program that expects another name
+// can be told before a visitor meets it.
+const audienceHeader = "Crossfade-Audience"
+
 // authenticate lets known clients in, before a byte of the body is read, and forbids every cache to keep
 // an answer.
 func (a *API) authenticate(next http.Handler) http.Handler {
@@ -96,6 +100,7 @@ func (a *API) authenticate(next http.Handler) http.Handler {
 			refuse(refusal, w, r)
 			return
 		}
+		w.Header().Set(audienceHeader, client.name)
 		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), callerKey{}, client)))
 	})
 }

@@ -31,6 +31,9 @@ func TestAPI_authentication(t *testing.T) {
 			if resp.Header.Get("Cache-Control") != "no-store" {
 				t.Fatal("a cache may keep the refusal")
 			}
+			if got, told := resp.Header["Crossfade-Audience"]; told {
+				t.Fatalf("a stranger is told %v", got)
+			}
 		})
 	}
 	t.Run("answers and errors are not stored by caches", func(t *testing.T) {
@@ -38,6 +41,13 @@ func TestAPI_authentication(t *testing.T) {
 		for _, body := range []string{`{"session":{"id":"` + s.ID.String() + `"}}`, `{}`, `{`} {
 			if resp, _ := h.post("Get", legacySecret, body); resp.Header.Get("Cache-Control") != "no-store" {
 				t.Fatalf("%s: %v", body, resp.Header)
+			}
+		}
+	})
+	t.Run("every answer names the audience of the client's contexts", func(t *testing.T) {
+		for secret, want := range map[string]string{legacySecret: "django", shopSecret: "storefront"} {
+			if resp, _ := h.post("Resolve", secret, `{"token":"cf1_"}`); resp.Header.Get("Crossfade-Audience") != want {
+				t.Errorf("%v, want %s", resp.Header, want)
 			}
 		}
 	})

@@ -338,6 +338,8 @@ class FakeCrossfade:
                 body = json.dumps(content).encode()
                 self.send_response(status)
                 self.send_header("Content-Type", "application/json")
+                if self.headers["Authorization"] == f"Bearer {SECRET}":
+                    self.send_header("Crossfade-Audience", "django")
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
                 self.wfile.write(body)

@@ -141,6 +141,22 @@ class TestCommand:
         assert "FAIL  secret" in out
         assert "SECRET_FILE" in out
 
+    def test_a_name_that_is_not_the_upstreams(self, api, capsys, settings):
+        settings.CROSSFADE = settings.CROSSFADE | {"NAME": "dj"}
+        out, failed = self.run(capsys)
+        assert failed == "1 of 4 checks failed"
+        assert "it is the secret of 'django', and CROSSFADE['NAME'] is 'dj'" in out
+
+    def test_a_clock_that_is_right_is_no_second_off(self, api, capsys, monkeypatch):
+        import datetime
+        import time
+
+        now = int(time.time())
+        theirs = datetime.datetime.fromtimestamp(now, datetime.timezone.utc)
+        monkeypatch.setattr(time, "time", lambda: now + 0.9)
+        monkeypatch.setattr("email.utils.parsedate_to_datetime", lambda _: theirs)
+        assert "clocks 0 s apart" in self.run(capsys)[0]
+
     def test_a_clock_that_is_off(self, api, capsys, monkeypatch):
         import time
 

@@ -126,6 +126,15 @@ class SessionClient:
             answer.get("worth", "none"), Session.from_json(answer.get("session")), answer.get("context", "")
         )
 
+    def audience(self) -> str:
+        """For whom Crossfade makes the contexts of whoever has this secret; empty if it does not say."""
+        answer, content = self._ask("Resolve", {"token": "cf1_"})
+        if answer.status != 200:
+            problem = _error("Resolve", answer, content)
+            if not isinstance(problem, Rejected):  # malformed, but the caller was heard
+                raise problem
+        return answer.audience
+
     def get(self, session: Selector) -> Found:
         answer = self._call("Get", {"session": session.as_json()})
         return Found(
@@ -249,15 +258,18 @@ class SessionClient:
         return answer.get("token", ""), Session.from_json(answer.get("session"))
 
     def _call(self, method: str, message: Mapping[str, Any]) -> dict[str, Any]:
-        body = json.dumps(message, separators=(",", ":")).encode()
-        answer = self._transport.send("POST", SERVICE + method, body, repeatable=method in _REPEATABLE)
-        try:
-            content = json.loads(answer.body)
-        except ValueError:
-            content = None
+        answer, content = self._ask(method, message)
         if answer.status != 200 or not isinstance(content, dict):
             raise _error(method, answer, content)
         return content
+
+    def _ask(self, method: str, message: Mapping[str, Any]) -> tuple[Answer, Any]:
+        body = json.dumps(message, separators=(",", ":")).encode()
+        answer = self._transport.send("POST", SERVICE + method, body, repeatable=method in _REPEATABLE)
+        try:
+            return answer, json.loads(answer.body)
+        except ValueError:
+            return answer, None
 
 
 def _error(method: str, answer: Answer, content: Any) -> CrossfadeError:

@@ -26,6 +26,7 @@ class Answer:
     status: int
     body: bytes
     date: str  # the Date header, for the clock check
+    audience: str = ""  # for whom Crossfade makes this client's contexts
 
 
 class Breaker:
@@ -154,7 +155,12 @@ class Transport:
         response.read()  # read1 leaves an exhausted response open, and the connection with it
         if response.will_close:
             self._drop()
-        return Answer(response.status, b"".join(parts), response.getheader("Date", ""))
+        return Answer(
+            response.status,
+            b"".join(parts),
+            response.getheader("Date", ""),
+            response.getheader("Crossfade-Audience", ""),
+        )
 
     def _connection(self, deadline: float) -> tuple[http.client.HTTPConnection, bool]:
         held: _Held | None = getattr(self._local, "held", None)
