@@ -83,6 +83,7 @@ type Control struct {
 
 	writing sync.Mutex    // held over a change and its publication
 	unsaved []unsavedKill // in force but not on disk; guarded by writing
+	owed    atomic.Int32  // how many those are, for who cannot wait
 
 	watching sync.Mutex
 	watchers []*watcher
@@ -155,6 +156,9 @@ func (c *Control) Close() error {
 	}
 	return c.db.close()
 }
+
+// Unsaved are the kills that are in force but that the disk has refused so far.
+func (c *Control) Unsaved() int { return int(c.owed.Load()) }
 
 // Snapshot is the newest published state. It never blocks and is never nil.
 func (c *Control) Snapshot() *rollout.Snapshot { return c.snapshot.Load() }

@@ -62,6 +62,7 @@ func (c *Control) kill(ctx context.Context, call Call, scope rollout.KillScope) 
 		}
 	}
 	c.unsaved = append(c.unsaved, unsavedKill{call: call, scope: scope})
+	c.owed.Add(1)
 	c.deps.Log.Error("a kill is in force but could not be saved", "rollout", r.Name, "author", call.Author, "err", err)
 	notes = c.publish(rollout.NewSnapshot(version, now, all, current.RevokedMagic()))
 	return r, notes, fault.Wrap(err, fault.Unavailable, "the kill is in force, but it could not be saved").
@@ -79,6 +80,7 @@ func (c *Control) saveKills(ctx context.Context) error {
 			return err
 		}
 		c.unsaved = c.unsaved[1:]
+		c.owed.Add(-1)
 		c.deps.Log.Info("a kill that could not be saved is saved now", "rollout", k.call.Rollout)
 	}
 	return nil

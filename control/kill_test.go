@@ -110,6 +110,9 @@ func TestControl_Kill_with_a_full_disk(t *testing.T) {
 		if err := c.Beat(ctx); err == nil || governs(c, visitor) != rollout.Legacy {
 			t.Fatal("a heartbeat that cannot save it says so and keeps it", err)
 		}
+		if c.Unsaved() != 1 {
+			t.Fatalf("%d kills are said to be unsaved", c.Unsaved())
+		}
 	})
 	t.Run("it is saved as soon as the disk has room", func(t *testing.T) {
 		if err := c.FillDisk(false); err != nil {
@@ -120,6 +123,9 @@ func TestControl_Kill_with_a_full_disk(t *testing.T) {
 		}
 		if v := c.Snapshot().Version(); v <= version+1 {
 			t.Fatalf("version %d was used twice", v)
+		}
+		if c.Unsaved() != 0 {
+			t.Fatal("it is still said to be unsaved")
 		}
 		last := must(c.Changes(ctx, changelog.Query{Limit: 1}))(t)[0]
 		if last.Action != "kill" || last.Author != "ann" || last.Reason != "because" {

@@ -76,7 +76,9 @@ func (g *generation) authorize(h http.Header) error {
 }
 
 // readyz says whether this process should get requests: not while it stops, nor while its databases do
-// not answer. A legacy system that is down is no reason: sessions in the new one work.
+// not answer. A legacy system that is down is no reason: sessions in the new one work. Nor is a disk that is
+// full: visitors are served from what is stored, and every other process on that disk is no better off. The
+// answer stays 200 then and says "refuses writes" where it does.
 func (a *App) readyz(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), time.Second)
 	defer cancel()
@@ -91,7 +93,21 @@ func (a *App) readyz(w http.ResponseWriter, r *http.Request) {
 	if a.control.Snapshot().Age(a.opts.Clock()) > snapshotTooOld {
 		fail("control", "the control database does not answer: nobody is handed over")
 	}
+	if code == http.StatusOK {
+		degraded(checks, a.store.Writable(ctx), a.control.Unsaved())
+	}
 	answer(w, code, checks)
+}
+
+// degraded says what does not work in a process that serves all the same.
+func degraded(checks map[string]string, refused error, unsavedKills int) {
+	if refused != nil {
+		message, _ := fault.Public(refused)
+		checks["sessions"] = "refuses writes: " + message
+	}
+	if unsavedKills > 0 {
+		checks["control"] = "refuses writes: a kill is in force but not saved, and a restart forgets it"
+	}
 }
 
 // snapshotTooOld is when an edge stops to hand over: three heartbeats.

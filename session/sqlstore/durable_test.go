@@ -150,6 +150,11 @@ func TestStore_Full(t *testing.T) {
 			t.Fatalf("got %v, hint %q", full, hint)
 		}
 	})
+	t.Run("and it is known that it does", func(t *testing.T) {
+		if err := s.Writable(t.Context()); fault.CodeOf(err) != fault.Unavailable {
+			t.Fatalf("got %v", err)
+		}
+	})
 	check := func(t *testing.T) {
 		for _, id := range answered {
 			if r, err := s.Head(t.Context(), id); err != nil || r == nil {
@@ -167,6 +172,9 @@ func TestStore_Full(t *testing.T) {
 		if _, err := s.Commit(t.Context(), session.Insert{Record: bulky(record(3, 1))}); fault.CodeOf(err) != fault.Unavailable {
 			t.Fatalf("it is not full: %v", err)
 		}
+		if err := s.Writable(t.Context()); err == nil {
+			t.Fatal("a refused write is not remembered")
+		}
 		for {
 			n, err := s.Sweep(t.Context(), epoch.AddDate(1, 0, 0), 50)
 			if err != nil {
@@ -178,6 +186,9 @@ func TestStore_Full(t *testing.T) {
 		}
 		if _, err := s.Commit(t.Context(), session.Insert{Record: bulky(record(3, 1))}); err != nil {
 			t.Fatal(err)
+		}
+		if err := s.Writable(t.Context()); err != nil {
+			t.Fatalf("it is still said to refuse writes: %v", err)
 		}
 	})
 }

@@ -54,6 +54,8 @@ const (
 	stSweepTombstones
 	stSweepKeys
 	stSweepMarks
+	stProbe
+	stProbed
 	statementCount
 )
 
@@ -110,6 +112,10 @@ var statementText = [statementCount]string{
 	stSweepTombstones: `DELETE FROM tombstones WHERE lineage IN (SELECT lineage FROM tombstones WHERE keep <= ? AND end_id = 0 LIMIT ?)`,
 	stSweepKeys:       `DELETE FROM legacy_keys WHERE hash IN (SELECT hash FROM legacy_keys WHERE keep <= ? LIMIT ?)`,
 	stSweepMarks:      `DELETE FROM marks WHERE subject <> '' AND at <= ?`,
+
+	// A row of several pages, gone before anybody can see it: a value written over itself would not reach the disk.
+	stProbe:  `INSERT INTO tombstones (lineage, reason, at, keep, end_id) VALUES (zeroblob(1), hex(randomblob(8192)), 0, 0, 0)`,
+	stProbed: `DELETE FROM tombstones WHERE lineage = zeroblob(1)`,
 }
 
 // updateText writes every field but the attributes. What touches set is kept: activity only grows, first

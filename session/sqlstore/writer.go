@@ -60,6 +60,8 @@ type writer struct {
 	wake  chan struct{} // holds one word: somebody waits, or the end has come
 	free  sync.Pool     // of *job
 
+	failing atomic.Bool // a transaction has failed, and none that Writable tried has succeeded since
+
 	mu      sync.Mutex
 	waiting []*job
 	closed  bool
@@ -210,6 +212,7 @@ func (w *writer) commit(batch []*job) {
 	}
 	if err != nil {
 		w.tx.rollback()
+		w.failing.Store(true)
 		err = w.store.trouble(err, "write")
 		w.log.Error("sessions could not be written", "error", err, "writes", len(batch))
 	}
