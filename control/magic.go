@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"errors"
 	"io"
+	"strconv"
 	"time"
 
 	"crossfade.dev/crossfade/control/changelog"
@@ -40,8 +41,8 @@ func (c *Control) IssueMagic(ctx context.Context, whom string, ttl time.Duration
 		return Magic{}, "", err
 	}
 	if ttl < MinMagicTTL || ttl > MaxMagicTTL {
-		return Magic{}, "", fault.New(fault.Invalid, "a magic cookie cannot live for %s", ttl).
-			WithHint("give --ttl between 1m and %dh (30 days)", int(MaxMagicTTL.Hours()))
+		return Magic{}, "", fault.New(fault.Invalid, "a magic cookie cannot live for %s", days(ttl)).
+			WithHint("give --ttl between 1m and %s", days(MaxMagicTTL))
 	}
 	now := c.deps.Now().Truncate(time.Second)
 	m = Magic{For: whom, IssuedAt: now, ExpiresAt: now.Add(ttl), Author: call.Author, Reason: call.Reason}
@@ -59,6 +60,15 @@ func (c *Control) IssueMagic(ctx context.Context, whom string, ttl time.Duration
 		return Magic{}, "", err
 	}
 	return m, rollout.MintMagic(c.deps.Ring, m.ID, m.ExpiresAt), nil
+}
+
+// days is a time to live as people type it.
+func days(d time.Duration) string {
+	const day = 24 * time.Hour
+	if d > 0 && d%day == 0 {
+		return strconv.Itoa(int(d/day)) + "d"
+	}
+	return d.String()
 }
 
 // RevokeMagic makes a magic cookie worthless at once. Revoking it again changes nothing.

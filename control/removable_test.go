@@ -21,6 +21,14 @@ func TestRemovable(t *testing.T) {
 		}
 		return goes, stays
 	}
+	t.Run("what has to be waited for comes first", func(t *testing.T) {
+		for _, tools := range [][]string{nil, {"/admin/"}} {
+			lines := control.Removable(control.Site{LegacyCookie: "sessionid", ToolPaths: tools})
+			if !strings.HasPrefix(lines[0], "first: ") || !strings.Contains(lines[0], "expired") {
+				t.Error(lines[0])
+			}
+		}
+	})
 	t.Run("without internal tools the legacy sessions and the bridge go", func(t *testing.T) {
 		goes, stays := split(control.Removable(site))
 		for _, thing := range needed {

@@ -51,11 +51,12 @@ func (r Rollout) Lift(salt string) (Rollout, error) {
 func (r Rollout) Finish(now time.Time, grace time.Duration) (Rollout, error) {
 	switch {
 	case r.State == Finished:
-		return r, r.refuse("is finished already")
+		return r, r.refuse("is finished already").WithHint("see what can be removed with: crossfade rollout finish %s --dry-run", r.Name)
 	case r.Killed != "":
 		return r, r.killed()
 	case r.State == Finishing:
-		return r, r.refuse("is finishing already, final at %s", r.FinishAt.UTC().Format(time.RFC3339))
+		return r, r.refuse("is finishing already, final at %s", r.FinishAt.UTC().Format(time.RFC3339)).
+			WithHint("until then it can be taken back: crossfade rollout hold %s --reason WHY", r.Name)
 	case r.Treatment != Whole:
 		return r, r.refuse("treats %s: finishing would move everybody else unwatched", r.Treatment).
 			WithHint("ramp to 100%% first: crossfade rollout ramp %s --reason WHY", r.Name)

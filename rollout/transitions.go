@@ -141,7 +141,8 @@ func (r Rollout) canRamp() error {
 	case r.State == Running || r.State == Holding:
 		return nil
 	case r.State == Finishing:
-		return r.refuse("is finishing: everybody is on the new system")
+		return r.refuse("is finishing: everybody is on the new system").
+			WithHint("see: crossfade rollout show %s", r.Name)
 	}
 	return r.refuse("is not started").WithHint("start it with: crossfade rollout start %s --reason WHY", r.Name)
 }

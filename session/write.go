@@ -136,7 +136,8 @@ func (m *Manager) firstWrite(ctx context.Context, p Patch, guest GuestProof) (Pa
 	return Patched{Session: &rec.Session, Replace: &Issued{Token: token, Session: &rec.Session}}, nil
 }
 
-// Get reads a session, in whatever state it is.
+// Get reads a session, in whatever state it is. One that a mark or an end under way has ended is shown as
+// ended, though its record may not say so yet.
 func (m *Manager) Get(ctx context.Context, id ID) (*Session, error) {
 	rec, err := m.load(ctx, id, m.store.Head)
 	switch {
@@ -145,7 +146,11 @@ func (m *Manager) Get(ctx context.Context, id ID) (*Session, error) {
 	case rec == nil || !rec.ViewOf.IsZero():
 		return nil, errNoSession(id)
 	}
-	return &rec.Session, nil
+	s := rec.Session
+	if s.State != StateEnded && (rec.Born < m.marks.against(rec.Subject) || m.condemned.has(rec.Lineage)) {
+		s.State, s.EndReason = StateEnded, "all of its subject's or everybody's were ended"
+	}
+	return &s, nil
 }
 
 // Read reads a session with its attributes, private ones included and marked. It serves live and moving

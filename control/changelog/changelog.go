@@ -1,8 +1,9 @@
 // Package changelog keeps who changed what, when and why.
 //
 // Invariant: it only grows. Rows are appended in the transaction that makes the change, so there is no
-// change without its row and no row without its change; the database itself refuses to rewrite one. The
-// control plane appends, and its API lists.
+// change without its row and no row without its change; the database itself refuses to rewrite one. Ends of
+// sessions are the exception: they happen in another store, and never wait for their row. The control plane
+// appends, and its API lists.
 package changelog
 
 import (
@@ -20,11 +21,11 @@ type Change struct {
 	At      time.Time // to the second
 	Author  string
 	Reason  string
-	Action  string // start, ramp, approve, hold, roll_back, finish, kill, lift, magic_issue …
-	Subject string // what was changed: a rollout's name, or "magic <id>"
+	Action  string // start, ramp, approve, hold, roll_back, finish, kill, lift, magic_issue, session_end …
+	Subject string // what was changed: a rollout's name, "magic <id>", "subject <id>" …
 	Detail  string // one line for people
 	Epoch   uint64
-	Version uint64 // of the snapshot that the change made
+	Version uint64 // of the snapshot that the change made; of an end, the one of then
 }
 
 // Append adds a row inside the transaction of the change. ID is ignored.

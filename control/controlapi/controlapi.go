@@ -9,6 +9,7 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"math"
 	"net/http"
 	"time"
 
@@ -182,7 +183,7 @@ func (a *api) ListChanges(ctx context.Context, req *controlv1.ListChangesRequest
 
 func (a *api) IssueMagic(ctx context.Context, req *controlv1.IssueMagicRequest) (*controlv1.IssueMagicResponse, error) {
 	// Seconds that do not fit a duration are out of bounds, not a wrapped number inside them.
-	ttl := time.Duration(min(max(req.TtlSeconds, 0), int64(2*control.MaxMagicTTL/time.Second))) * time.Second
+	ttl := time.Duration(min(max(req.TtlSeconds, 0), int64(math.MaxInt64/time.Second))) * time.Second
 	m, value, err := a.control.IssueMagic(ctx, req.For, ttl, control.Call{Author: req.Author, Reason: req.Reason})
 	if err != nil {
 		return nil, err

@@ -118,7 +118,7 @@ func TestAPI_refuses(t *testing.T) {
 		"a magic cookie for ever": {func() error {
 			_, err := api.IssueMagic(ctx, &controlv1.IssueMagicRequest{For: "qa", TtlSeconds: 1 << 62, Author: "ann", Reason: "r"})
 			return err
-		}, fault.Invalid, "30 days"},
+		}, fault.Invalid, "1m and 30d"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			err := c.call()

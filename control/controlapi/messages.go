@@ -61,9 +61,10 @@ func settings(req *controlv1.StartRequest) (rollout.Settings, error) {
 	return s, nil
 }
 
-// next are the commands that make sense now, the likeliest first.
+// next are the commands that make sense now, the likeliest first, except that there is none to
+// finish: that is looked at before it is done.
 func next(r rollout.Rollout) []string {
-	command := func(verb string) string { return "crossfade " + verb + " " + r.Name + " --reason …" }
+	command := func(verb string) string { return "crossfade " + verb + " " + r.Name + " --reason WHY" }
 	kill := command("kill")
 	switch {
 	case r.State == rollout.Finished:
@@ -76,8 +77,10 @@ func next(r rollout.Rollout) []string {
 		return []string{command("rollout start")}
 	case r.State == rollout.Finishing:
 		return []string{command("rollout hold"), kill}
-	case r.Treatment == rollout.Whole:
-		return []string{command("rollout finish"), kill}
+	case r.Treatment == rollout.Whole: // what cannot be taken back is not what to type in a hurry
+		return []string{kill, command("rollout rollback"), "crossfade rollout finish " + r.Name + " --dry-run"}
+	case r.State == rollout.Holding:
+		return []string{command("rollout ramp"), kill, command("rollout rollback")}
 	}
 	return []string{command("rollout ramp"), command("rollout hold"), kill, command("rollout rollback")}
 }

@@ -98,6 +98,45 @@ func TestApp_Outbox(t *testing.T) {
 	})
 }
 
+func TestApp_Endings(t *testing.T) {
+	s := start(t, echo("monolith"))
+	changes := func(t *testing.T) []*controlv1.Change {
+		t.Helper()
+		out, err := s.control().ListChanges(t.Context(), &controlv1.ListChangesRequest{})
+		must(t, err)
+		return out.Changes
+	}
+	id := strings.Repeat("a1", 16)
+	for _, c := range []struct {
+		name string
+		in   *sessionv1.EndRequest
+		of   string
+	}{
+		{"one session's", &sessionv1.EndRequest{Target: &sessionv1.EndRequest_Session{Session: &sessionv1.Selector{Id: id}}}, "session " + id},
+		{"a lineage's", &sessionv1.EndRequest{Target: &sessionv1.EndRequest_Session{Session: &sessionv1.Selector{Lineage: id}}}, "lineage " + id},
+		{"a subject's", &sessionv1.EndRequest{Target: &sessionv1.EndRequest_Subject{Subject: "42"}}, "subject 42"},
+		{"everybody's", &sessionv1.EndRequest{Target: &sessionv1.EndRequest_Everybody{Everybody: true}}, "everybody"},
+	} {
+		t.Run(c.name+" end by an operator is in the changelog", func(t *testing.T) {
+			c.in.Reason, c.in.Author = "stolen", "bela"
+			_, err := s.sessions("admin.token").End(t.Context(), c.in)
+			must(t, err)
+			until(t, func() bool {
+				got := changes(t)[0]
+				return got.Action == "session_end" && got.Author == "bela" && got.Reason == "stolen" && got.Subject == c.of && got.Detail != ""
+			})
+		})
+	}
+	t.Run("what legacy ends is its own affair", func(t *testing.T) {
+		before := changes(t)[0].Id
+		_, err := s.sessions("monolith").End(t.Context(), &sessionv1.EndRequest{Target: &sessionv1.EndRequest_Subject{Subject: "7"}, Reason: "password"})
+		must(t, err)
+		if after := changes(t)[0].Id; after != before {
+			t.Error("a logout is in the changelog")
+		}
+	})
+}
+
 // outstanding is the value of the gauge on a metrics page.
 func outstanding(page string) string {
 	for line := range strings.Lines(page) {

@@ -76,6 +76,7 @@ type App struct {
 	sessions  *session.Manager
 	signer    *contextjwt.Signer
 	outbox    *outbox
+	endings   *endings
 	current   generations
 	servers   servers
 
@@ -165,6 +166,9 @@ func (a *App) openControl(ctx context.Context) (err error) {
 		return err
 	}
 	a.opens("control", func(context.Context) error { return a.control.Close() })
+	// Before the database is closed, the rows that are on their way are written or given up.
+	a.endings = &endings{write: a.control.Record, log: a.log}
+	a.opens("endings", func(context.Context) error { a.endings.wait(); return nil })
 	return nil
 }
 

@@ -27,6 +27,7 @@ func (a *App) internalHandler(g *generation, secrets *config.Secrets) (http.Hand
 	}
 	sessions, err := sessionapi.New(sessionapi.Config{
 		Manager: a.sessions, Ring: a.ring, Signer: a.signer, Clients: clients, Clock: a.opts.Clock, Log: a.log,
+		Ended: a.endings.record,
 	})
 	if err != nil {
 		return nil, err
@@ -72,7 +73,7 @@ func (g *generation) authorize(h http.Header) error {
 		return nil
 	}
 	return fault.New(fault.Unauthenticated, "the admin token is missing or wrong").
-		WithHint(`send "Authorization: Bearer <token>"; admin.token in the configuration says where it is`)
+		WithHint(`send "Authorization: Bearer <token>"; the token is admin.token of the server's crossfade.yaml, usually secrets/admin.token beside it`)
 }
 
 // readyz says whether this process should get requests: not while it stops, nor while its databases do

@@ -54,7 +54,7 @@ func (d *decoder) document(text []byte, c *Config) {
 	}
 	switch len(bodies) {
 	case 0:
-		d.add("", position{}, "is empty").Hint = `write a starter with "crossfade init"`
+		d.add("", position{}, "is empty").Hint = `take the file away, and "crossfade init" writes a starter`
 	case 1:
 		d.value("", bodies[0], reflect.ValueOf(c).Elem())
 	default:

@@ -52,6 +52,12 @@ func Explain(path string) (Topic, error) {
 			if len(known) == 0 {
 				return Topic{}, e.WithHint("%s is a value and has nothing below it", walked)
 			}
+			if best := nearest(name, known); best != "" {
+				return Topic{}, e.WithHint("did you mean %q?", join(walked, best))
+			}
+			if elsewhere := root.named(name); elsewhere != "" {
+				return Topic{}, e.WithHint("did you mean %q?", elsewhere)
+			}
 			return Topic{}, e.WithHint("%s", suggest(name, known))
 		}
 		at, walked = next, join(walked, name)
@@ -68,6 +74,19 @@ func (t Topic) child(name string) (Topic, bool) {
 		}
 	}
 	return Topic{}, false
+}
+
+// named is the path of the first field below t that has this name, as people type it; empty if none has.
+func (t Topic) named(name string) string {
+	for _, f := range t.Fields {
+		if last(f.Path) == name {
+			return strings.ReplaceAll(f.Path, "[]", "")
+		}
+		if path := f.named(name); path != "" {
+			return path
+		}
+	}
+	return ""
 }
 
 func last(path string) string { return path[strings.LastIndexByte(path, '.')+1:] }

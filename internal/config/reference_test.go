@@ -88,7 +88,7 @@ func TestExplain(t *testing.T) {
 	}
 	t.Run("a slip gets a suggestion", func(t *testing.T) {
 		_, err := config.Explain("session.ilde")
-		if _, hint := fault.Public(err); hint != `did you mean "idle"?` {
+		if _, hint := fault.Public(err); hint != `did you mean "session.idle"?` {
 			t.Error(hint)
 		}
 	})

@@ -111,13 +111,23 @@ func readKeys(path string, keys []Key, getenv func(string) string) ([]keyring.Se
 
 // Read gets the secret itself; path is where the configuration mentions it, for the error.
 func (s Secret) Read(path string, getenv func(string) string) ([]byte, error) {
+	into := ""
+	if s.File != "" {
+		into = " > " + s.File
+	}
+	return s.Presented(path, getenv, "write 32 random bytes there: openssl rand -hex 32"+into)
+}
+
+// Presented is Read for a secret that somebody else has made and that is shown to them: where there is none,
+// hint says where it is to be found.
+func (s Secret) Presented(path string, getenv func(string) string, hint string) ([]byte, error) {
 	if s.Env != "" {
-		return strong(path, "environment variable "+s.Env, []byte(getenv(s.Env)))
+		return strong(path, "environment variable "+s.Env, []byte(getenv(s.Env)), hint)
 	}
 	info, err := os.Stat(s.File)
 	if err != nil {
 		return nil, fault.Wrap(err, fault.Invalid, "cannot read the secret of %s from %s", path, s.File).
-			WithHint("write 32 random bytes there: openssl rand -hex 32 > %s", s.File)
+			WithHint("%s", hint)
 	}
 	if runtime.GOOS != "windows" && info.Mode().Perm()&0o022 != 0 {
 		return nil, fault.New(fault.Invalid, "others may write %s, the secret of %s", s.File, path).
@@ -131,17 +141,17 @@ func (s Secret) Read(path string, getenv func(string) string) ([]byte, error) {
 		return nil, fault.Wrap(err, fault.Invalid, "cannot read the secret of %s from %s", path, s.File).
 			WithHint("let the user that runs crossfade read it")
 	}
-	return strong(path, s.File, text)
+	return strong(path, s.File, text, hint)
 }
 
-func strong(path, source string, text []byte) ([]byte, error) {
+func strong(path, source string, text []byte, hint string) ([]byte, error) {
 	text = bytes.TrimSpace(text)
 	if len(text) == 0 {
-		return nil, fault.New(fault.Invalid, "the secret of %s is empty in %s", path, source)
+		return nil, fault.New(fault.Invalid, "the secret of %s is empty in %s", path, source).WithHint("%s", hint)
 	}
 	if len(text) < keyring.MinSecret {
 		return nil, fault.New(fault.Invalid, "the secret of %s in %s has %d bytes, needs %d or more", path, source, len(text), keyring.MinSecret).
-			WithHint("make one with: openssl rand -hex 32")
+			WithHint("%s", hint)
 	}
 	return text, nil
 }

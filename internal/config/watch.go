@@ -15,7 +15,8 @@ import (
 // Watcher reloads a configuration while a process runs on it.
 //
 // Invariant: what runs is never left before what replaces it has been built and checked. A new file that
-// is wrong is reported once and the old configuration serves on.
+// is wrong is reported once and the old configuration serves on. A file that somebody is still writing is none: two
+// looks in a row must find the same.
 type Watcher struct {
 	// Every is how often the file is looked at. It is read rather than subscribed to: files that an
 	// orchestrator mounts change by a link that is swapped, which file events miss on some systems.
@@ -28,7 +29,8 @@ type Watcher struct {
 // Run watches the file that current was loaded from until ctx ends. Each value on ask (SIGHUP) reloads
 // at once, even if the file has not changed: secrets or certificates may have.
 func (w *Watcher) Run(ctx context.Context, current *Config, ask <-chan os.Signal) {
-	seen := current.seen
+	seen := current.seen // what was loaded or refused
+	last := seen         // what the look before found
 	tick := time.NewTicker(w.Every)
 	defer tick.Stop()
 	for {
@@ -41,7 +43,9 @@ func (w *Watcher) Run(ctx context.Context, current *Config, ask <-chan os.Signal
 		case <-tick.C:
 		}
 		now := fingerprint(current.files())
-		if !asked && bytes.Equal(now, seen) {
+		settled := bytes.Equal(now, last)
+		last = now
+		if !asked && (!settled || bytes.Equal(now, seen)) {
 			continue
 		}
 		seen = now

@@ -79,6 +79,21 @@ func TestWatcher(t *testing.T) {
 			}
 		})
 	})
+	t.Run("a file that is still being written is left alone", func(t *testing.T) {
+		watch(t, func(path string, _ chan<- os.Signal, applied *[]*config.Config, _ *error, log *bytes.Buffer, step func()) {
+			look := func() { time.Sleep(time.Second); synctest.Wait() }
+			look()
+			for _, half := range []string{"", good[:len(good)/2]} {
+				write(t, path, half, 0o600)
+				look()
+			}
+			write(t, path, strings.Replace(good, "idle: 14d", "idle: 7d", 1), 0o600)
+			step()
+			if len(*applied) != 1 || strings.Contains(log.String(), "refused") {
+				t.Errorf("applied %d, log %s", len(*applied), log)
+			}
+		})
+	})
 	t.Run("a signal reloads what has not changed", func(t *testing.T) {
 		watch(t, func(_ string, ask chan<- os.Signal, applied *[]*config.Config, _ *error, _ *bytes.Buffer, step func()) {
 			ask <- syscall.SIGHUP

@@ -25,11 +25,43 @@ func (a *API) End(ctx context.Context, in *sessionv1.EndRequest) (*sessionv1.End
 	if err != nil {
 		return nil, err
 	}
+	if client.role == Admin && in.GetAuthor() != "" {
+		e.Reason += " (by " + in.GetAuthor() + ")" // legacy and whoever looks at the session read it there
+	}
 	done, err := a.manager.End(ctx, e)
 	if err != nil {
 		return nil, err
 	}
+	if client.role == Admin && a.cfg.Ended != nil {
+		a.cfg.Ended(ctx, operatorEnd(client.name, in, e, done))
+	}
 	return &sessionv1.EndResponse{Ended: uint64(done.Sessions), Outstanding: uint64(done.Outstanding), Mark: uint64(done.Mark)}, nil
+}
+
+// OperatorEnd is an end that an operator made, for the record.
+type OperatorEnd struct {
+	Author, Reason string
+	What           string // "session <id>", "lineage <id>", "subject <id>" or "everybody"
+	Except         string // the session that was spared; empty: none
+	Done           session.Ended
+}
+
+func operatorEnd(client string, in *sessionv1.EndRequest, e session.End, done session.Ended) OperatorEnd {
+	out := OperatorEnd{Author: in.GetAuthor(), Reason: in.GetReason(), Except: in.GetExceptSession(), Done: done}
+	if out.Author == "" {
+		out.Author = client
+	}
+	switch {
+	case e.Everybody:
+		out.What = "everybody"
+	case e.Subject != "":
+		out.What = "subject " + e.Subject
+	case !e.Lineage.IsZero():
+		out.What = "lineage " + e.Lineage.String()
+	default:
+		out.What = "session " + e.ID.String()
+	}
+	return out
 }
 
 func (a *API) end(ctx context.Context, client *knownClient, in *sessionv1.EndRequest) (session.End, error) {

@@ -44,6 +44,7 @@ type harness struct {
 	signer  *contextjwt.Signer
 	manager *fakeManager
 	log     *bytes.Buffer
+	ended   []sessionapi.OperatorEnd
 }
 
 var clients = []sessionapi.Client{
@@ -71,7 +72,8 @@ func newHarness(t *testing.T, real ...func(h *harness) sessionapi.Manager) *harn
 	}
 	api, err := sessionapi.New(sessionapi.Config{
 		Manager: m, Ring: h.ring, Signer: h.signer, Clients: clients, Clock: h.clock.Now,
-		Log: slog.New(slog.NewTextHandler(h.log, nil)),
+		Log:   slog.New(slog.NewTextHandler(h.log, nil)),
+		Ended: func(_ context.Context, e sessionapi.OperatorEnd) { h.ended = append(h.ended, e) },
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -62,6 +62,9 @@ type Config struct {
 	// request may take longer than a context lives before it writes; whether the session itself is alive
 	// is asked anew each time.
 	Leeway time.Duration
+	// Ended hears of each end that an operator (role admin) made, when it is in force and before the answer.
+	// It cannot fail, and whoever gives it sees to it that it does not wait long. Nil: nobody listens.
+	Ended func(ctx context.Context, e OperatorEnd)
 }
 
 // API implements the session service.

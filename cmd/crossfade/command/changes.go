@@ -17,6 +17,9 @@ func (p *program) changesCommand() *cobra.Command {
 		Use: "changes", Short: "The changelog: who changed what, when and why", Args: exactly(),
 		Example: "  crossfade changes\n  crossfade changes --limit 200 --of sessions --json",
 		RunE: does(func(c *cobra.Command, _ []string) error {
+			if err := within("--limit", in.Limit, 1, 500); err != nil {
+				return err
+			}
 			a, err := p.dial()
 			if err != nil {
 				return err
@@ -37,7 +40,7 @@ func (p *program) changesCommand() *cobra.Command {
 	}
 	c.Flags().Int32Var(&in.Limit, "limit", 50, "how `many`, 1 to 500")
 	c.Flags().Uint64Var(&in.Before, "before", 0, "only those before this `id`")
-	c.Flags().StringVar(&in.Subject, "of", "", "only changes of this `rollout`")
+	c.Flags().StringVar(&in.Subject, "of", "", "only changes of this `rollout`, or of what else the column OF has, like \"subject 42\"")
 	return c
 }
 

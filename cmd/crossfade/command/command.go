@@ -15,6 +15,7 @@ import (
 	"io"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -51,6 +52,9 @@ type program struct {
 func Run(ctx context.Context, env Env, args []string) int {
 	root := New(env)
 	root.SetArgs(args)
+	if len(args) > 0 && strings.HasPrefix(args[0], cobra.ShellCompRequestCmd) {
+		withoutQuotes(root)
+	}
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		return 0
@@ -62,7 +66,7 @@ func Run(ctx context.Context, env Env, args []string) int {
 		err = usage(err)
 	}
 	complain(env.Err, err, slices.Contains(args, "--json"))
-	if ran {
+	if _, typed := errors.AsType[*mistyped](err); ran && !typed {
 		return 1
 	}
 	return 2
@@ -100,13 +104,30 @@ type failure struct{ error }
 
 func (f *failure) Unwrap() error { return f.error }
 
+// mistyped marks what a command refuses of its own arguments, before it does anything: the exit code is the
+// one of wrong usage.
+type mistyped struct{ error }
+
+func (m *mistyped) Unwrap() error { return m.error }
+
+func typed(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &mistyped{err}
+}
+
 // usage gives cobra's complaints our form.
 func usage(err error) error {
 	if _, ok := errors.AsType[*fault.Error](err); ok {
 		return err
 	}
-	if strings.Contains(err.Error(), `"reason"`) && strings.HasPrefix(err.Error(), "required flag") {
-		return fault.New(fault.Invalid, "%s", err).WithHint(`say why, for the changelog: --reason "…"`)
+	if strings.HasPrefix(err.Error(), "required flag") {
+		for flag, hint := range map[string]string{"reason": sayWhy, "for": "say whom it is for: --for qa"} {
+			if strings.Contains(err.Error(), strconv.Quote(flag)) {
+				return fault.New(fault.Invalid, "%s", err).WithHint("%s", hint)
+			}
+		}
 	}
 	return fault.New(fault.Invalid, "%s", err).
 		WithHint(`"crossfade help" lists the commands, --help after one tells its flags`)
@@ -151,6 +172,7 @@ secrets/admin.token.`,
 	flags.BoolVar(&p.json, "json", false, "answer with JSON, as the API sends it; failures too, on standard error")
 	root.AddCommand(p.serveCommand(), p.initCommand(), p.configCommand(), p.rolloutCommand(), p.killCommand(),
 		p.magicCommand(), p.sessionCommand(), p.changesCommand(), p.versionCommand())
+	completion(root)
 	return root
 }
 
@@ -200,10 +222,4 @@ func exactly(names ...string) cobra.PositionalArgs {
 		return fault.New(fault.Invalid, "%s takes %s, got %d arguments", c.CommandPath(), what, len(args)).
 			WithHint("usage: %s", c.UseLine())
 	}
-}
-
-// reasonFlag adds --reason, which the changelog keeps: the server takes no change without one.
-func reasonFlag(c *cobra.Command, reason *string) {
-	c.Flags().StringVar(reason, "reason", "", "why, in a `sentence` for the changelog; required")
-	_ = c.MarkFlagRequired("reason") // fails only for a flag that does not exist
 }

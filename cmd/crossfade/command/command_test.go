@@ -82,11 +82,12 @@ type server struct {
 	http    *httptest.Server
 	asked   map[string]string
 	rollout *controlv1.Rollout
+	session *sessionv1.Session // that Get answers with
 	fails   error
 }
 
 func newServer(t *testing.T) *server {
-	s := &server{asked: map[string]string{}, rollout: &controlv1.Rollout{
+	s := &server{asked: map[string]string{}, session: &sessionv1.Session{Id: strings.Repeat("a1", 16), Kind: "guest", State: "live"}, rollout: &controlv1.Rollout{
 		Name: "sessions", State: "running", Epoch: 3, TreatmentMillionths: 2500, ControlSliceMillionths: 100_000, Stage: 0, Version: 17,
 		Stages: []*controlv1.Stage{{Millionths: 2500}, {Millionths: 250_000, Approval: true}, {Millionths: 1_000_000}},
 		Next:   []string{"crossfade rollout ramp sessions"}, ChangedBy: "ada", ChangedAt: 1_799_990_000,
@@ -143,7 +144,7 @@ func (s *server) RollBack(context.Context, *controlv1.RollBackRequest) (*control
 }
 
 func (s *server) Finish(context.Context, *controlv1.FinishRequest) (*controlv1.FinishResponse, error) {
-	return &controlv1.FinishResponse{Rollout: s.rollout, Removable: []string{"django.contrib.sessions"}}, nil
+	return &controlv1.FinishResponse{Rollout: s.rollout, Removable: []string{"first: wait", "django.contrib.sessions", "keep: the bridge"}}, nil
 }
 
 func (s *server) Kill(context.Context, *controlv1.KillRequest) (*controlv1.KillResponse, error) {
@@ -182,7 +183,7 @@ func (s *server) List(_ context.Context, r *sessionv1.ListRequest) (*sessionv1.L
 }
 
 func (s *server) Get(context.Context, *sessionv1.GetRequest) (*sessionv1.GetResponse, error) {
-	return &sessionv1.GetResponse{Session: &sessionv1.Session{Id: strings.Repeat("a1", 16), Kind: "guest", State: "live"},
+	return &sessionv1.GetResponse{Session: s.session,
 		Attributes: &sessionv1.Attributes{Values: map[string]string{"cart": `{"12":1}`}}}, nil
 }
 
@@ -200,19 +201,19 @@ func TestCommands(t *testing.T) {
 		{"rollout approve sessions --reason r", "Approve", `{"name":"sessions","author":"ada","reason":"r"}`, "sessions: running"},
 		{"rollout hold sessions --reason r", "Hold", `{"name":"sessions","author":"ada","reason":"r"}`, "sessions: running"},
 		{"rollout rollback sessions --reason r", "RollBack", `{"name":"sessions","author":"ada","reason":"r"}`, "sessions: running"},
-		{"rollout finish sessions --dry-run", "Finish", `{"name":"sessions","author":"ada","dryRun":true}`, "nothing was changed; finishing sessions would make the new system final, with no way back\n\nThen"},
+		{"rollout finish sessions --dry-run", "Finish", `{"name":"sessions","author":"ada","dryRun":true}`, "nothing was changed; finishing sessions would make the new system final, with no way back\n\nFirst:\n  - wait\n\nThen remove, in this order:\n  - django.contrib.sessions\n\nKeep:\n  - the bridge\n"},
 		{"kill sessions --reason slow", "Kill", `{"name":"sessions","author":"ada","reason":"slow"}`, "KILLED (running), 0.25% treated, epoch 3\nnext:"},
 		{"kill sessions --rehearsal --reason drill", "Kill", `{"name":"sessions","author":"ada","reason":"drill","rehearsal":true}`, "in force at every edge after 1.5ms"},
 		{"kill lift sessions --resume --reason r", "Lift", `{"name":"sessions","author":"ada","reason":"r","resume":true}`, "sessions: running"},
 		{"magic issue --for qa --ttl 2h", "IssueMagic", `{"for":"qa","ttlSeconds":"7200","author":"ada","reason":"qa"}`, "__Host-cf_magic=abc\n"},
 		{"magic list", "ListMagic", `{}`, "expired"},
 		{"magic revoke m1 --reason lost", "RevokeMagic", `{"id":"m1","author":"ada","reason":"lost"}`, "m1 is revoked"},
-		{"session find 42", "List", `{"subject":"42","limit":50}`, "ended (logout)"},
+		{"session find 42", "List", `{"subject":"42","limit":50}`, "ended: logout"},
 		{"session show lineage:77", "Get", `{"session":{"lineage":"77"}}`, "holds:\n  cart\n"},
 		{"session show a1 --values", "Get", `{"session":{"id":"a1"}}`, `cart = {"12":1}`},
-		{"session end a1 --reason asked", "End", `{"session":{"id":"a1"},"reason":"asked (by ada)"}`, "legacy has yet to confirm 1"},
-		{"session end --subject 42 --except a1 --reason leak", "End", `{"subject":"42","exceptSession":"a1","reason":"leak (by ada)"}`, "ended 2 sessions"},
-		{"session end --everybody --reason leak", "End", `{"everybody":true,"reason":"leak (by ada)"}`, "ended everybody's sessions"},
+		{"session end a1 --reason asked", "End", `{"session":{"id":"a1"},"reason":"asked","author":"ada"}`, "on legacy it ends too: the order is sent until legacy confirms it"},
+		{"session end --subject 42 --except a1 --reason leak", "End", `{"subject":"42","exceptSession":"a1","reason":"leak","author":"ada"}`, "ended 2 sessions in the new system\nthose on legacy end too"},
+		{"session end --everybody --reason leak", "End", `{"everybody":true,"reason":"leak","author":"ada"}`, "ended everybody's sessions"},
 		{"changes --of sessions --limit 5", "ListChanges", `{"limit":5,"subject":"sessions"}`, "quiet  [2Jfake line"},
 	} {
 		t.Run(c.command, func(t *testing.T) {
@@ -235,12 +236,47 @@ func TestCommands(t *testing.T) {
 }
 
 func TestSessionFind(t *testing.T) {
+	t.Run("nothing found says what becomes of sessions on legacy", func(t *testing.T) {
+		if r := newWorld(t).run("session", "find", "ada"); !strings.Contains(r.err, "sessions on legacy are not listed") {
+			t.Errorf("says %q", r.err)
+		}
+	})
 	t.Run("nothing found says what a subject is, beside the answer", func(t *testing.T) {
 		r := newWorld(t).run("session", "find", "ada")
 		if r.code != 0 || strings.Contains(r.out, "ada") || !strings.Contains(r.err, `no session of subject "ada"`) {
 			t.Errorf("exit %d, says %q", r.code, r.err)
 		}
 	})
+}
+
+func TestSessionShow(t *testing.T) {
+	const now = 1_800_000_000
+	for name, c := range map[string]struct {
+		session    *sessionv1.Session
+		says, hush string
+	}{
+		"a live one says how long in days": {&sessionv1.Session{State: "live", IdleAt: now + 14*86400 - 1, ExpiresAt: now + 90*86400 + 7200}, "(in 90 d 2 h)", "335h"},
+		"an ended one says why, and has no time left": {
+			&sessionv1.Session{State: "ended", EndReason: "stolen (by ada)", IdleAt: now + 60, ExpiresAt: now + 60}, "ended: stolen (by ada)\n", "until"},
+		"one whose time is over is not called live": {&sessionv1.Session{State: "live", IdleAt: now - 90, ExpiresAt: now + 60}, "expired", "live"},
+		"the last minutes are said to the second":   {&sessionv1.Session{State: "live", IdleAt: now + 61, ExpiresAt: now + 3600}, "(in 1 min 1 s)", "1m1s"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.server.session = c.session
+			if out := w.ok("session", "show", "a1"); !strings.Contains(out, c.says) || strings.Contains(out, c.hush) {
+				t.Errorf("says %s", out)
+			}
+		})
+	}
+}
+
+func TestFinish_done(t *testing.T) {
+	w := newWorld(t)
+	w.server.rollout.State = "finished"
+	if out := w.ok("rollout", "finish", "sessions", "--dry-run"); !strings.Contains(out, "sessions is finished") || strings.Contains(out, "would") {
+		t.Errorf("says %s", out)
+	}
 }
 
 func TestFailures(t *testing.T) {
@@ -254,20 +290,25 @@ func TestFailures(t *testing.T) {
 		{"an unknown command of a group suggests", "rollout rmap", nil, 2, `unknown command "rmap" for "crossfade rollout"`, `did you mean "ramp"?`},
 		{"an unknown flag", "version --jsn", nil, 2, "unknown flag: --jsn", "--help"},
 		{"a missing argument shows the usage", "rollout show", nil, 2, "takes NAME, got 0", `"crossfade rollout list" shows the names; usage: crossfade rollout show NAME`},
-		{"a kill without a reason", "kill sessions", nil, 2, `required flag(s) "reason" not set`, `--reason "…"`},
+		{"a kill without a reason", "kill sessions", nil, 2, `required flag(s) "reason" not set`, "--reason WHY"},
+		{"a kill with an empty reason", "kill sessions --reason=", nil, 2, "the reason is empty", "--reason WHY"},
+		{"a magic cookie for nobody", "magic issue", nil, 2, `required flag(s) "for" not set`, "--for qa"},
 		{"a finish without a reason", "rollout finish sessions", nil, 2, `required flag(s) "reason" not set`, "--dry-run"},
 		{"an id that names no session", "session show zz", func(w *world) {
 			w.server.fails = fault.New(fault.Invalid, `session id "zz" is malformed`)
 		}, 1, "is malformed", "crossfade session find"},
-		{"two targets", "session end a1 --everybody --reason x", nil, 2, "name exactly one of", "session find"},
-		{"a share too fine", "rollout ramp sessions --reason r --to 0.00001", nil, 1, "finer than a millionth", "0.0001%"},
-		{"a share of 101", "rollout ramp sessions --reason r --to 101", nil, 1, "more than 100%", ""},
-		{"a ramp down", "rollout ramp sessions --reason r --to 0", nil, 1, "would send visitors back", "crossfade rollout rollback sessions --reason"},
-		{"a ttl without a unit", "magic issue --for qa --ttl 2", nil, 1, "has no unit", `"2h"`},
+		{"two targets", "session end a1 --everybody --reason x", nil, 2, "name exactly one of", "--subject SUBJECT"},
+		{"no target", "session end --reason x", nil, 2, "name exactly one of", "crossfade session end ID"},
+		{"a share too fine", "rollout ramp sessions --reason r --to 0.00001", nil, 2, "finer than a millionth", "0.0001%"},
+		{"a share of 101", "rollout ramp sessions --reason r --to 101", nil, 2, "more than 100%", ""},
+		{"a ramp down", "rollout ramp sessions --reason r --to 0", nil, 2, "would send visitors back", "crossfade rollout rollback sessions --reason"},
+		{"a ttl without a unit", "magic issue --for qa --ttl 2", nil, 2, "has no unit", `"2h"`},
 		{"what the server refuses, with its hint", "rollout ramp sessions --reason r", func(w *world) {
 			w.server.fails = fault.New(fault.Precondition, "sessions awaits approval").WithHint("crossfade rollout approve sessions")
 		}, 1, "crossfade: sessions awaits approval\n", "hint: crossfade rollout approve sessions\n"},
-		{"a wrong token", "rollout list", func(w *world) { w.environ["CROSSFADE_TOKEN"] = strings.Repeat("x", 32) }, 1, "the admin token is missing or wrong", "--token-file or CROSSFADE_TOKEN"},
+		{"a wrong token", "rollout list", func(w *world) { w.environ["CROSSFADE_TOKEN"] = strings.Repeat("x", 32) }, 1, "the admin token is missing or wrong", "secrets/admin.token beside it; give it with --token-file or CROSSFADE_TOKEN"},
+		{"a token file that is not there", "rollout list --token-file nofile", nil, 1, "cannot read the secret of admin.token from nofile", "hint: the token is admin.token of the server's crossfade.yaml"},
+		{"a token that is too short", "rollout list", func(w *world) { w.environ["CROSSFADE_TOKEN"] = "x" }, 1, "has 1 bytes", "hint: the token is admin.token of the server's crossfade.yaml"},
 		{"no token anywhere", "rollout list", func(w *world) { delete(w.environ, "CROSSFADE_TOKEN") }, 1, "no admin token", "--token-file"},
 		{"nobody there", "rollout list", func(w *world) { w.environ["CROSSFADE_SERVER"] = "http://127.0.0.1:1" }, 1, "no answer from http://127.0.0.1:1", "crossfade serve"},
 		{"the wrong listener", "rollout list", func(w *world) {
@@ -277,7 +318,12 @@ func TestFailures(t *testing.T) {
 		}, 1, "not as Crossfade's internal listener", "internal.listen"},
 		{"an address that is none", "rollout list --server localhost:8081", nil, 1, "is not the address of a server", "http://127.0.0.1:8081"},
 		{"no configuration to serve", "serve", nil, 1, "no configuration at crossfade.yaml", "crossfade init"},
-		{"a field that does not exist", "config explain session.ilde", nil, 1, `has no "session.ilde"`, `did you mean "idle"?`},
+		{"a field that does not exist", "config explain session.ilde", nil, 2, `has no "session.ilde"`, `did you mean "session.idle"?`},
+		{"a field below a list", "config explain routes.calback", nil, 2, `has no "routes.calback"`, `did you mean "routes.callback"?`},
+		{"a field without its section", "config explain callback", nil, 2, `has no "callback"`, `did you mean "routes.callback"?`},
+		{"a page of no changes", "changes --limit 0", nil, 2, "--limit 0 is not between 1 and 500", ""},
+		{"a page of too many sessions", "session find 1 --limit 201", nil, 2, "--limit 201 is not between 1 and 200", ""},
+		{"a shell that has no completion", "completion tcsh", nil, 2, `unknown command "tcsh" for "crossfade completion"`, `did you mean "bash"`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld(t)
@@ -426,6 +472,9 @@ func TestCompletion(t *testing.T) {
 	}
 	if out := w.ok("__complete", "config", "explain", "session.i"); !strings.Contains(out, "session.idle") {
 		t.Errorf("explain completes to %q", out)
+	}
+	if out := w.ok("__complete", "kill", "sessions", "--re"); strings.Contains(out, "`") || !strings.Contains(out, "why, in a sentence for the changelog") {
+		t.Errorf("a flag's description reads %q", out)
 	}
 	if out := w.ok("completion", "bash"); !strings.Contains(out, "__start_crossfade") {
 		t.Error("no script for bash")

@@ -28,7 +28,7 @@ func (p *program) magicIssueCommand() *cobra.Command {
 		RunE: does(func(c *cobra.Command, _ []string) error {
 			var life config.Duration
 			if err := life.UnmarshalText([]byte(ttl)); err != nil {
-				return err
+				return typed(err)
 			}
 			a, author, err := p.dialAs()
 			if err != nil {
@@ -52,7 +52,7 @@ func (p *program) magicIssueCommand() *cobra.Command {
 	c.Flags().StringVar(&whom, "for", "", "`who` gets it, for the changelog; required")
 	c.Flags().StringVar(&ttl, "ttl", "2h", "how `long` it works, 1m to 30d")
 	_ = c.MarkFlagRequired("for")
-	c.Flags().StringVar(&reason, "reason", "", "why, in a `sentence` for the changelog (default: what --for says)")
+	c.Flags().Var((*sentence)(&reason), "reason", "why, in a `sentence` for the changelog (default: what --for says)")
 	return c
 }
 

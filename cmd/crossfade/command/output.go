@@ -106,9 +106,31 @@ func (p *program) ahead(unix int64) string {
 	if unix == 0 {
 		return ""
 	}
-	d := time.Unix(unix, 0).Sub(p.Now()).Round(time.Second)
+	d := time.Unix(unix, 0).Sub(p.Now())
 	if d < 0 {
-		return fmt.Sprintf("%s (%s ago)", at(unix), config.Duration(-d))
+		return fmt.Sprintf("%s (%s ago)", at(unix), span(-d))
 	}
-	return fmt.Sprintf("%s (in %s)", at(unix), config.Duration(d))
+	return fmt.Sprintf("%s (in %s)", at(unix), span(d))
+}
+
+// span is a length of time in the units that people would say it in, rounded to the smaller one.
+func span(d time.Duration) string {
+	const day = 24 * time.Hour
+	two := func(big, small time.Duration, names ...string) string {
+		d = d.Round(small)
+		text := fmt.Sprintf("%d %s", d/big, names[0])
+		if rest := d % big / small; rest > 0 {
+			text += fmt.Sprintf(" %d %s", rest, names[1])
+		}
+		return text
+	}
+	switch {
+	case d.Round(time.Hour) >= day:
+		return two(day, time.Hour, "d", "h")
+	case d.Round(time.Minute) >= time.Hour:
+		return two(time.Hour, time.Minute, "h", "min")
+	case d.Round(time.Second) >= time.Minute:
+		return two(time.Minute, time.Second, "min", "s")
+	}
+	return fmt.Sprintf("%d s", d.Round(time.Second)/time.Second)
 }

@@ -107,7 +107,7 @@ stage that somebody else must approve before it is entered.`,
 	}, &reason, func(ctx context.Context, a *admin, name, author string) error {
 		stages, err := parseLadder(ladder)
 		if err != nil {
-			return err
+			return typed(err)
 		}
 		out, err := call(ctx, a, a.control.Start, &controlv1.StartRequest{Name: name, Author: author, Reason: reason, Stages: stages})
 		if err != nil {
@@ -146,11 +146,11 @@ their next page, never in the middle of one. A stage that needs approval waits f
 		if to != "" {
 			var err error
 			if target, err = config.ParseShare(to); err != nil {
-				return err
+				return typed(err)
 			}
 			if target == 0 {
-				return fault.New(fault.Invalid, "a ramp to 0%% would send visitors back").
-					WithHint("crossfade kill %s --reason …, or crossfade rollout rollback %s --reason …", name, name)
+				return typed(fault.New(fault.Invalid, "a ramp to 0%% would send visitors back").
+					WithHint("crossfade kill %s --reason WHY, or crossfade rollout rollback %s --reason WHY", name, name))
 			}
 		}
 		out, err := call(ctx, a, a.control.Ramp, &controlv1.RampRequest{Name: name, Author: author, Reason: reason, ToMillionths: uint32(target)})
@@ -228,27 +228,25 @@ sessions that are left are still taken over until the last one has expired. With
 			return err
 		}
 		return p.answer(out, func(w io.Writer) {
-			if dry {
-				fmt.Fprintf(w, "nothing was changed; finishing %s would make the new system final, with no way back\n", name)
-			} else {
+			switch {
+			case !dry:
 				changed(w, out.Rollout)
+			case out.Rollout.GetState() == "finished":
+				fmt.Fprintf(w, "nothing was changed; %s is finished, and the new system final\n", name)
+			default:
+				fmt.Fprintf(w, "nothing was changed; finishing %s would make the new system final, with no way back\n", name)
 			}
-			if len(out.Removable) > 0 {
-				fmt.Fprintln(w, "\nThen, in this order:")
-			}
-			for _, line := range out.Removable {
-				fmt.Fprintln(w, "  - "+oneLine(line))
-			}
+			removable(w, out.Removable)
 		})
 	})
 	c.Flags().BoolVar(&dry, "dry-run", false, "only tell what would happen")
-	c.Flags().StringVar(&reason, "reason", "", "why, in a `sentence` for the changelog; required without --dry-run")
+	c.Flags().Var((*sentence)(&reason), "reason", "why, in a `sentence` for the changelog; required without --dry-run")
 	c.PreRunE = func(*cobra.Command, []string) error {
 		if dry || reason != "" {
 			return nil
 		}
 		return fault.New(fault.Invalid, `required flag(s) "reason" not set`).
-			WithHint(`say why, for the changelog: --reason "…"; or only look: --dry-run`)
+			WithHint(sayWhy + "; or only look: --dry-run")
 	}
 	return c
 }

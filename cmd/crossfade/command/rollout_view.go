@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"strings"
 	"time"
 
 	controlv1 "crossfade.dev/crossfade/proto/gen/crossfade/control/v1"
@@ -49,7 +50,7 @@ func show(w io.Writer, r *controlv1.Rollout) {
 		[2]string{"rollout", r.Name}, [2]string{"state", state(r)}, [2]string{"killed because", r.KillReason},
 		[2]string{"treated", share(r.TreatmentMillionths)}, [2]string{"waits for approval", pending},
 		[2]string{"control slice", share(r.ControlSliceMillionths)},
-		[2]string{"epoch", strconv.FormatUint(r.Epoch, 10)}, [2]string{"snapshot", strconv.FormatUint(r.Version, 10)},
+		[2]string{"epoch", strconv.FormatUint(r.Epoch, 10)}, [2]string{"snapshot", fmt.Sprintf("%d, obeyed where crossfade_snapshot_version is that or more", r.Version)},
 		[2]string{"changed", at(r.ChangedAt)}, [2]string{"by", r.ChangedBy})
 	fmt.Fprintln(w)
 	rows := [][]string{{"", "STAGE", "SHARE", ""}}
@@ -65,6 +66,24 @@ func show(w io.Writer, r *controlv1.Rollout) {
 	}
 	table(w, rows...)
 	next(w, r)
+}
+
+// removable says what a finish lets go of, what has to come first, and what stays.
+func removable(w io.Writer, lines []string) {
+	for _, part := range []struct{ prefix, heading string }{
+		{"first: ", "First:"}, {"", "Then remove, in this order:"}, {"keep: ", "Keep:"},
+	} {
+		heading := "\n" + part.heading + "\n"
+		for _, line := range lines {
+			rest, ok := strings.CutPrefix(line, part.prefix)
+			if !ok || part.prefix == "" && (strings.HasPrefix(line, "first: ") || strings.HasPrefix(line, "keep: ")) {
+				continue
+			}
+			fmt.Fprint(w, heading)
+			fmt.Fprintln(w, "  - "+oneLine(rest))
+			heading = ""
+		}
+	}
 }
 
 func (p *program) rolloutNames(ctx context.Context) []string {

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"crossfade.dev/crossfade/internal/config"
+	"crossfade.dev/crossfade/internal/fault"
 )
 
 func (p *program) serveCommand() *cobra.Command {
@@ -71,6 +72,9 @@ func (p *program) configExplainCommand() *cobra.Command {
 		ValidArgsFunction: completePath,
 		RunE: does(func(_ *cobra.Command, args []string) error {
 			topic, err := config.Explain(strings.Join(args, ""))
+			if fault.CodeOf(err) == fault.NotFound {
+				return typed(err)
+			}
 			if err != nil {
 				return err
 			}

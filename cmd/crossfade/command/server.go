@@ -113,9 +113,12 @@ func (p *program) token(c *config.Config) (string, error) {
 				WithHint("run the command in the server's folder, or give --token-file or CROSSFADE_TOKEN")
 		}
 	}
-	token, err := secret.Read("admin.token", p.Getenv)
+	token, err := secret.Presented("admin.token", p.Getenv, whereToken)
 	return string(token), err
 }
+
+// whereToken is the hint for a token that is none, or another server's: making one would not help.
+const whereToken = "the token is admin.token of the server's crossfade.yaml, usually secrets/admin.token beside it; give it with --token-file or CROSSFADE_TOKEN"
 
 // by is who the changelog records.
 func (p *program) by() (string, error) {
@@ -144,7 +147,7 @@ func call[Q, A any](ctx context.Context, a *admin, method func(context.Context, 
 	}
 	err = rpcfault.FromConnect(err)
 	if e, ok := errors.AsType[*fault.Error](err); ok && e.Code == fault.Unauthenticated {
-		return nil, e.WithHint("give the server's admin token with --token-file or CROSSFADE_TOKEN")
+		return nil, fault.Wrap(e, fault.Unauthenticated, "the admin token is missing or wrong").WithHint(whereToken)
 	}
 	return nil, err
 }

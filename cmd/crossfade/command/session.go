@@ -31,6 +31,9 @@ func (p *program) sessionFindCommand() *cobra.Command {
 		Use: "find SUBJECT", Short: "The sessions of one subject, newest first", Args: exactly("SUBJECT"),
 		Example: `  crossfade session find 42`,
 		RunE: does(func(c *cobra.Command, args []string) error {
+			if err := within("--limit", limit, 1, 200); err != nil {
+				return err
+			}
 			a, err := p.dial()
 			if err != nil {
 				return err
@@ -42,11 +45,11 @@ func (p *program) sessionFindCommand() *cobra.Command {
 			return p.answer(out, func(w io.Writer) {
 				rows := [][]string{{"SESSION", "KIND", "STATE", "LAST SEEN", "EXPIRES", "ORIGIN"}}
 				for _, s := range out.Sessions {
-					rows = append(rows, []string{s.Id, s.Kind, stateOf(s), at(s.LastSeen), at(min(s.IdleAt, s.ExpiresAt)), s.Origin})
+					rows = append(rows, []string{s.Id, s.Kind, p.stateOf(s), at(s.LastSeen), at(min(s.IdleAt, s.ExpiresAt)), s.Origin})
 				}
 				table(w, rows...)
 				if len(out.Sessions) == 0 && page == "" {
-					fmt.Fprintf(p.Err, "the new system has no session of subject %q; a subject is the user's id (in Django the primary key), not the login name\n", args[0])
+					fmt.Fprintf(p.Err, "the new system has no session of subject %q; a subject is the user's id (in Django the primary key), not the login name; sessions on legacy are not listed, and \"crossfade session end --subject\" ends them too\n", args[0])
 				}
 				if out.NextPage != "" {
 					fmt.Fprintf(p.Err, "there are more: --page %s\n", out.NextPage)
@@ -59,11 +62,14 @@ func (p *program) sessionFindCommand() *cobra.Command {
 	return c
 }
 
-func stateOf(s *sessionv1.Session) string {
-	if s.EndReason != "" {
-		return s.State + " (" + s.EndReason + ")"
+func (p *program) stateOf(s *sessionv1.Session) string {
+	switch until := min(s.GetIdleAt(), s.GetExpiresAt()); {
+	case s.GetEndReason() != "":
+		return s.GetState() + ": " + s.GetEndReason()
+	case s.GetState() == "live" && until != 0 && until <= p.Now().Unix():
+		return "expired"
 	}
-	return s.State
+	return s.GetState()
 }
 
 func (p *program) sessionShowCommand() *cobra.Command {
@@ -102,13 +108,17 @@ func selector(text string) *sessionv1.Selector {
 
 func (p *program) showSession(w io.Writer, out *sessionv1.GetResponse, values bool) {
 	s := out.GetSession()
+	idle, last := p.ahead(s.GetIdleAt()), p.ahead(s.GetExpiresAt())
+	if s.GetState() != "live" && s.GetState() != "moving" {
+		idle, last = "", "" // what is over has no time left
+	}
 	pairs(w,
 		[2]string{"session", s.GetId()}, [2]string{"lineage", s.GetLineage()},
 		[2]string{"generation", strconv.FormatUint(uint64(s.GetGeneration()), 10)},
-		[2]string{"kind", s.GetKind()}, [2]string{"subject", s.GetSubject()}, [2]string{"state", stateOf(s)},
+		[2]string{"kind", s.GetKind()}, [2]string{"subject", s.GetSubject()}, [2]string{"state", p.stateOf(s)},
 		[2]string{"logged in", at(s.GetAuthTime())}, [2]string{"methods", strings.Join(s.GetMethods(), " ")},
 		[2]string{"level", s.GetLevel()}, [2]string{"created", at(s.GetCreated())}, [2]string{"last seen", at(s.GetLastSeen())},
-		[2]string{"idle until", p.ahead(s.GetIdleAt())}, [2]string{"at most until", p.ahead(s.GetExpiresAt())},
+		[2]string{"idle until", idle}, [2]string{"at most until", last},
 		[2]string{"visitor", s.GetVisitor()}, [2]string{"came from", s.GetOrigin()},
 		[2]string{"version", strconv.FormatUint(s.GetVersion(), 10)})
 	all := out.GetAttributes().GetValues()
@@ -136,8 +146,9 @@ func (p *program) sessionEndCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "end [ID]", Short: "End one session, all of a subject, or everybody's",
 		Long: `Ends sessions in both systems. In the new one it is in force at once; what legacy has not
-confirmed yet is tried again until it has. Ending everybody's is one write, and cannot be
-undone.`,
+confirmed yet is tried again until it has (crossfade_ends_outstanding in /metrics counts
+it). Ending everybody's is one write, and cannot be undone. "crossfade changes" has who
+ended what, when and why.`,
 		Example: `  crossfade session end 0f3c9d... --reason "customer asked"
   crossfade session end --subject 42 --reason "password leaked"
   crossfade session end --subject 42 --except 0f3c9d... --reason "all other devices"
@@ -178,7 +189,7 @@ func endTarget(args []string, subject, except string, everybody bool) (*sessionv
 	}
 	if targets != 1 {
 		return nil, fault.New(fault.Invalid, "name exactly one of: a session id, --subject, --everybody").
-			WithHint(sessionIDs)
+			WithHint(`one session: "crossfade session end ID"; all of a user: --subject SUBJECT; all there are: --everybody`)
 	}
 	if except != "" && subject == "" {
 		return nil, fault.New(fault.Invalid, "--except goes with --subject")
@@ -191,7 +202,7 @@ func (p *program) end(c *cobra.Command, in *sessionv1.EndRequest) error {
 	if err != nil {
 		return err
 	}
-	in.Reason += " (by " + author + ")"
+	in.Author = author
 	a, err := p.dial()
 	if err != nil {
 		return err
@@ -202,12 +213,16 @@ func (p *program) end(c *cobra.Command, in *sessionv1.EndRequest) error {
 	}
 	return p.answer(out, func(w io.Writer) {
 		if in.GetEverybody() {
-			fmt.Fprintln(w, "ended everybody's sessions")
+			fmt.Fprintln(w, "ended everybody's sessions in the new system")
 		} else {
-			fmt.Fprintf(w, "ended %s\n", count(int(out.Ended), "session"))
+			fmt.Fprintf(w, "ended %s in the new system\n", count(int(out.Ended), "session"))
 		}
 		if out.Outstanding > 0 {
-			fmt.Fprintf(w, "in force in the new system; legacy has yet to confirm %d, which is tried until it has\n", out.Outstanding)
+			what := "those on legacy end too"
+			if in.GetSession() != nil {
+				what = "on legacy it ends too"
+			}
+			fmt.Fprintf(w, "%s: the order is sent until legacy confirms it; crossfade_ends_outstanding in /metrics is 0 when it has\n", what)
 		}
 	})
 }

@@ -1127,7 +1127,9 @@ type EndRequest struct {
 	ExceptSession string              `protobuf:"bytes,4,opt,name=except_session,json=exceptSession,proto3" json:"except_session,omitempty"` // with subject: spare this session id
 	Reason        string              `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`                                    // required
 	// Set by the legacy system when it has already ended its own side: no bridge call is made.
-	LegacyDone    bool `protobuf:"varint,7,opt,name=legacy_done,json=legacyDone,proto3" json:"legacy_done,omitempty"`
+	LegacyDone bool `protobuf:"varint,7,opt,name=legacy_done,json=legacyDone,proto3" json:"legacy_done,omitempty"`
+	// Who asks for it, from role admin: the changelog names them. Empty: "admin".
+	Author        string `protobuf:"bytes,8,opt,name=author,proto3" json:"author,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1224,6 +1226,13 @@ func (x *EndRequest) GetLegacyDone() bool {
 		return x.LegacyDone
 	}
 	return false
+}
+
+func (x *EndRequest) GetAuthor() string {
+	if x != nil {
+		return x.Author
+	}
+	return ""
 }
 
 type isEndRequest_Target interface {
@@ -1627,7 +1636,7 @@ const file_crossfade_session_v1_session_proto_rawDesc = "" +
 	"\x0eRotateResponse\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\x04R\aversion\x12\x18\n" +
 	"\ahandoff\x18\x02 \x01(\tR\ahandoff\x127\n" +
-	"\asession\x18\x03 \x01(\v2\x1d.crossfade.session.v1.SessionR\asession\"\x8a\x02\n" +
+	"\asession\x18\x03 \x01(\v2\x1d.crossfade.session.v1.SessionR\asession\"\xa2\x02\n" +
 	"\n" +
 	"EndRequest\x12:\n" +
 	"\asession\x18\x01 \x01(\v2\x1e.crossfade.session.v1.SelectorH\x00R\asession\x12\x1a\n" +
@@ -1637,7 +1646,8 @@ const file_crossfade_session_v1_session_proto_rawDesc = "" +
 	"\x0eexcept_session\x18\x04 \x01(\tR\rexceptSession\x12\x16\n" +
 	"\x06reason\x18\x05 \x01(\tR\x06reason\x12\x1f\n" +
 	"\vlegacy_done\x18\a \x01(\bR\n" +
-	"legacyDoneB\b\n" +
+	"legacyDone\x12\x16\n" +
+	"\x06author\x18\b \x01(\tR\x06authorB\b\n" +
 	"\x06target\"Y\n" +
 	"\vEndResponse\x12\x14\n" +
 	"\x05ended\x18\x01 \x01(\x04R\x05ended\x12 \n" +
