@@ -16,7 +16,7 @@ func finish(t *testing.T, s *shop) {
 	here.expect("new", seen{By: "new", User: other, Cart: 1})
 
 	said := s.command(t, "rollout", "finish", "sessions", "--reason", "four weeks at 100%")
-	for _, line := range []string{"finished", "Then, in this order:", legacyCookie, "the last legacy session has expired",
+	for _, line := range []string{"finished", "First:", "Then remove, in this order:", legacyCookie, "the last legacy session has expired",
 		"keep: the bridge to http://", "/admin/", "keep: the session middleware of crossfade.django"} {
 		if !strings.Contains(said, line) {
 			t.Errorf("the finish does not speak of %q:\n%s", line, said)
