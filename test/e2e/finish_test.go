@@ -17,12 +17,12 @@ func finish(t *testing.T, s *shop) {
 
 	said := s.command(t, "rollout", "finish", "sessions", "--reason", "four weeks at 100%")
 	for _, line := range []string{"finished", "First:", "Then remove, in this order:", legacyCookie, "the last legacy session has expired",
-		"keep: the bridge to http://", "/admin/", "keep: the session middleware of crossfade.django"} {
+		"Keep:\n  - the bridge to http://", "/admin/", "- the session middleware of crossfade.django"} {
 		if !strings.Contains(said, line) {
 			t.Errorf("the finish does not speak of %q:\n%s", line, said)
 		}
 	}
-	if again := s.command(t, "rollout", "finish", "sessions", "--dry-run"); !strings.Contains(again, "keep: the bridge") {
+	if again := s.command(t, "rollout", "finish", "sessions", "--dry-run"); !strings.Contains(again, "- the bridge to") {
 		t.Errorf("the list cannot be read again:\n%s", again)
 	}
 	if system := s.governs(t); system != "new" {
