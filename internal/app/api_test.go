@@ -106,7 +106,9 @@ func TestApp_Endings(t *testing.T) {
 		must(t, err)
 		return out.Changes
 	}
-	id := strings.Repeat("a1", 16)
+	in, err := s.sessions("monolith").Upgrade(t.Context(), &sessionv1.UpgradeRequest{Subject: "42"})
+	must(t, err)
+	id := in.Session.Id
 	for _, c := range []struct {
 		name string
 		in   *sessionv1.EndRequest

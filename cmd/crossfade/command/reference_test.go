@@ -38,7 +38,8 @@ func reference(root *cobra.Command) string {
 	var b strings.Builder
 	b.WriteString("# Command line\n\n<!-- Generated from cmd/crossfade/command: go test ./cmd/crossfade/... -run Reference -update -->\n\n")
 	b.WriteString("Exit codes: 0 done, 1 failed, 2 typed wrongly. Standard output holds the answer alone; what failed, and what to\n" +
-		"do next, is on standard error. `crossfade completion bash|zsh|fish` prints a completion script.\n")
+		"do next, is on standard error. `crossfade completion bash|zsh|fish|powershell` prints a completion script: in bash\n" +
+		"`source <(crossfade completion bash)`, which needs the package `bash-completion`.\n")
 	walk(&b, root)
 	return b.String()
 }
