@@ -105,6 +105,7 @@ func TestCookies_Size(t *testing.T) {
 	b.nav("/admin/")
 	b.cookies[cookieVisitor] = edge.SampleVisitor(s.ring) // as large as it can get
 	b.cookies[cookieTicket] = edge.SampleTicket(s.ring, strings.Repeat("k", 40), strings.Repeat("s", 120))
+	b.cookies[cookieTools] = edge.SampleTools(s.ring, strings.Repeat("k", 40), strings.Repeat("s", 76))
 	total := 0
 	for _, name := range []string{cookieSession, cookieVisitor, cookieTicket, cookieMagic, cookieTools} {
 		if !b.has(name) {
@@ -242,6 +243,30 @@ func FuzzTicket(f *testing.F) {
 		key, subject, ok := edge.OpenTicket(s.ring, sealed)
 		if !ok || key != text || (subject != text && subject != "") {
 			t.Fatalf("%q comes back as %q, %q", text, key, subject)
+		}
+	})
+}
+
+func FuzzToolsCookie(f *testing.F) {
+	s := open(f)
+	f.Add(edge.SampleTools(s.ring, "key", "subject"))
+	f.Add(edge.SampleTools(s.ring, strings.Repeat("k", 100), strings.Repeat("s", 100)))
+	f.Add(strings.Repeat("k", 117))
+	f.Add("a; b")
+	f.Fuzz(func(t *testing.T, text string) {
+		if key, subject, known, ok := edge.OpenTools(s.ring, text); ok && (key == "" || !known && subject != "") {
+			t.Fatalf("%q opens as %q of %q", text, key, subject)
+		}
+		sealed := edge.SampleTools(s.ring, text, text)
+		if sealed == "" {
+			if text != "" && len(text) <= 116 && !strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r >= 0x7f || strings.ContainsRune(`",;\`, r) }) {
+				t.Fatalf("no cookie for %q", text)
+			}
+			return
+		}
+		key, subject, known, ok := edge.OpenTools(s.ring, sealed)
+		if !ok || key != text || known != (subject == text) || known != (2*len(text) <= 116) {
+			t.Fatalf("%q comes back as %q of %q, known: %v", text, key, subject, known)
 		}
 	})
 }

@@ -36,6 +36,7 @@ type Edge struct {
 	cookies   *cookieWriter
 	visitors  *kept[visitor]
 	tickets   *kept[ticket]
+	tools     *kept[toolsSession]
 	routes    []*route
 	handshake *route // what holds for the handshake endpoint
 	upstreams map[string]*upstream
@@ -49,6 +50,8 @@ type Edge struct {
 	streams   *streams
 	buffers   buffers
 	errorLog  *log.Logger
+
+	toolsPaused atomic.Int64 // Unix nanoseconds, until which nobody asks whose a tools session is
 
 	troubled  seldom // says that the bridge does not answer
 	unclaimed seldom // says that a restore could not be claimed
@@ -84,6 +87,7 @@ func New(cfg Config, deps Deps) (*Edge, error) {
 		cookies:   newCookieWriter(cfg),
 		visitors:  newKept(deps.Ring, decodeVisitor),
 		tickets:   newKept(deps.Ring, openTicket),
+		tools:     newKept(deps.Ring, openTools),
 		upstreams: map[string]*upstream{},
 		standings: standings{name: cfg.Rollout, current: deps.Snapshot},
 		restores:  newBudget(cfg.Handover.RestoreBudget, 1),

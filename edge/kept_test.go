@@ -16,6 +16,7 @@ func TestKept(t *testing.T) {
 	}{
 		"ticket":  {ticket, func(text string) bool { _, ok := tickets(text); return ok }},
 		"visitor": {edge.SampleVisitor(s.ring), edge.KeptVisitors(s.ring)},
+		"tools":   {edge.SampleTools(s.ring, "key", "ann"), edge.KeptTools(s.ring)},
 	} {
 		t.Run(name+": what is good opens again and again", func(t *testing.T) {
 			for range 3 {

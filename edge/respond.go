@@ -29,7 +29,7 @@ func (t *trip) respond(res *http.Response) error {
 	case t.route.Plain:
 		t.answerPlain(res.Header)
 	case t.tools.active:
-		t.answerTools(res.Header)
+		t.answerTools(t.r.Context(), res.Header)
 	default:
 		t.answered(t.r.Context(), t.upstream, res, handedOff, end)
 	}

@@ -59,6 +59,11 @@ func (w *cookieWriter) set(h http.Header, name, value string, life time.Duration
 	add(h, name+"="+value+w.own+maxAge(life))
 }
 
+// setUntilClosed sets a cookie that the browser forgets when it is closed.
+func (w *cookieWriter) setUntilClosed(h http.Header, name, value string) {
+	add(h, name+"="+value+w.own)
+}
+
 func (w *cookieWriter) drop(h http.Header, name string) { add(h, name+"="+w.own+gone) }
 
 func (w *cookieWriter) setLegacy(h http.Header, key string, life time.Duration) {
@@ -100,10 +105,14 @@ type setCookie struct {
 	name, value string
 	attributes  string // from the first ";" on
 	deletes     bool
+	expires     time.Time // to the second; zero: when the browser is closed
 	// disguised: the line has no name, or another spelling, and what the browser will send for it passes
 	// for a cookie of this name.
 	disguised bool
 }
+
+// longestLife is what browsers allow a cookie, in seconds: 400 days.
+const longestLife = 400 * 24 * 3600
 
 // parseSetCookie reads a line the way browsers do: the name is trimmed, attributes are case-insensitive,
 // the last of several counts, and Max-Age wins over Expires.
@@ -125,12 +134,13 @@ func parseSetCookie(line string, now time.Time) setCookie {
 			maxAge = strings.TrimSpace(v)
 		case strings.EqualFold(key, "expires") && maxAge == "":
 			if at, err := http.ParseTime(strings.TrimSpace(v)); err == nil {
-				c.deletes = !at.After(now)
+				c.deletes, c.expires = !at.After(now), at
 			}
 		}
 	}
 	if n, err := strconv.Atoi(maxAge); err == nil {
 		c.deletes = n <= 0
+		c.expires = now.Add(time.Duration(min(n, longestLife)) * time.Second).Truncate(time.Second)
 	}
 	c.deletes = c.deletes || c.value == ""
 	return c

@@ -20,7 +20,7 @@ type writes struct {
 	legacyKey                             string
 	legacyExpires                         time.Time
 	magicValue                            string
-	toolsKey                              string
+	toolsValue                            string
 	toolsExpires                          time.Time
 	related                               bool // delete what goes with a legacy session
 }
@@ -225,7 +225,11 @@ func (p *passage) write(h http.Header, upstreamSets bool) bool {
 	p.put(h, c.names.session, w.session, w.token, w.tokenExpires)
 	p.put(h, c.names.ticket, w.ticket, w.ticketValue, w.ticketExpires)
 	p.put(h, c.names.magic, w.magic, w.magicValue, p.magic.Expires)
-	p.put(h, c.names.tools, w.tools, w.toolsKey, w.toolsExpires)
+	if w.tools == handover.Set && w.toolsExpires.IsZero() {
+		c.setUntilClosed(h, c.names.tools, w.toolsValue)
+	} else {
+		p.put(h, c.names.tools, w.tools, w.toolsValue, w.toolsExpires)
+	}
 	p.writeVisitor(h)
 	return len(h["Set-Cookie"]) > before
 }
