@@ -125,6 +125,7 @@ func (h *History) Actions() map[string]func(*rapid.T) {
 		"store fails": h.storeFails, "store heals": h.storeHeals, "time passes": h.timePasses,
 		"steal cookies": h.steal, "replay stolen": h.replay, "plant legacy cookie": h.plant,
 		"an old cookie stands beside hers": h.oldCookie, "late fetch": h.slowTab, "trouble some seconds after a purchase": h.trouble,
+		"a refresh arrives late": h.lateRefresh,
 	}
 }
 
@@ -372,39 +373,6 @@ func (h *History) edgeCatchesUp(*rapid.T) { h.lag = false; h.site.Lag(false) }
 func (h *History) timePasses(t *rapid.T) {
 	d := rapid.SampledFrom([]time.Duration{time.Second, 20 * time.Second, 40 * time.Second, 10 * time.Minute}).Draw(t, "d")
 	h.pass(d)
-}
-
-// trouble is what counterparts are for: the way back is needed just when it cannot be made any more.
-func (h *History) trouble(t *rapid.T) {
-	b := h.pick(t)
-	h.lift(t)
-	h.edgeCatchesUp(t)
-	h.bridgeHeals(t)
-	h.storeHeals(t)
-	h.share = 100
-	h.site.Ramp(100)
-	h.send(t, b, Request{Path: "/", Entry: true})
-	h.logIn(t, b)
-	h.put(t, b)
-	h.pass(20 * time.Second)
-	if rapid.Bool().Draw(t, "the store fails") {
-		h.storeFails(t)
-	} else {
-		h.bridgeFails(t)
-	}
-	h.kill(t)
-	h.send(t, b, Request{Path: "/", Entry: true})
-}
-
-// pass lets time go by. Some seconds in good times are enough for what was written to reach the counterparts.
-func (h *History) pass(d time.Duration) {
-	h.site.Advance(d)
-	if h.store || h.bridge || h.answers || d < 5*time.Second {
-		return
-	}
-	for _, b := range h.browsers {
-		b.kept = b.kept || b.user != "" && b.cart != "" && !b.doubtful && !b.unconfirmed && !b.strayed
-	}
 }
 
 // oldCookie is what a changed cookie domain leaves behind.
