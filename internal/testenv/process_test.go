@@ -12,6 +12,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"crossfade.dev/crossfade/internal/testenv"
 )
@@ -54,7 +55,8 @@ func TestProcess(t *testing.T) {
 			t.Errorf("running %v, output %q", p.Running(), p.Logs())
 		}
 		p.Restart()
-		if !p.Running() || strings.Count(p.Logs(), "alive") != 2 {
+		// It may be ready before its output has come through the pipe.
+		if !p.Running() || !soon(func() bool { return strings.Count(p.Logs(), "alive") == 2 }) {
 			t.Errorf("running %v, output %q", p.Running(), p.Logs())
 		}
 		p.Kill()
@@ -67,12 +69,28 @@ func TestProcess(t *testing.T) {
 			if err != nil {
 				continue
 			}
-			if err := syscall.Kill(pid, 0); err == nil && !zombie(pid) {
+			// It was sent its signal with its parent, and dies when the machine next gives it a turn.
+			if !soon(func() bool { return !alive(pid) }) {
 				t.Errorf("child %d outlived its parent", pid)
 			}
 		}
 	})
 }
+
+// soon waits until something holds that another process does in its own time.
+func soon(holds func() bool) bool {
+	patience := time.After(10 * time.Second)
+	for !holds() {
+		select {
+		case <-patience:
+			return false
+		case <-time.After(time.Millisecond):
+		}
+	}
+	return true
+}
+
+func alive(pid int) bool { return syscall.Kill(pid, 0) == nil && !zombie(pid) }
 
 // zombie reports whether a process is dead and only waits for somebody to ask.
 func zombie(pid int) bool {
