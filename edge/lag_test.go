@@ -16,16 +16,9 @@ func TestEdge_OlderSnapshot(t *testing.T) {
 		defer s.snapshot.Store(news)
 		return visit()
 	}
-	moved := func(t *testing.T) (*site, *browser) {
-		s := open(t)
-		b := s.browser()
-		b.cookies[cookieLegacy] = s.legacy.add("ann", session.VisitorID{}, "cart", "7")
-		s.start()
-		b.nav("/").served(t, "shop", "ann")
-		return s, b
-	}
 	t.Run("it obeys the visitor's record", func(t *testing.T) {
-		s, b := moved(t)
+		s := open(t)
+		b := s.customer()
 		old := s.snapshot.Load()
 		s.kill()
 		b.nav("/").served(t, "django", "ann")
@@ -34,7 +27,8 @@ func TestEdge_OlderSnapshot(t *testing.T) {
 		b.nav("/").served(t, "django", "ann")
 	})
 	t.Run("it leaves nobody with two session cookies", func(t *testing.T) {
-		s, b := moved(t)
+		s := open(t)
+		b := s.customer()
 		old := s.snapshot.Load()
 		s.kill()
 		b.nav("/").served(t, "django", "ann")
@@ -67,16 +61,9 @@ func TestEdge_OlderSnapshot(t *testing.T) {
 
 // TestEdge_Frozen has an edge whose control plane has fallen silent.
 func TestEdge_Frozen(t *testing.T) {
-	frozen := func(t *testing.T) (*site, *browser) {
-		s := open(t)
-		b := s.browser()
-		b.cookies[cookieLegacy] = s.legacy.add("ann", session.VisitorID{}, "cart", "7")
-		s.start()
-		b.nav("/").served(t, "shop", "ann")
-		return s, b
-	}
 	t.Run("what was half handed over is settled, so that a login on that page counts", func(t *testing.T) {
-		s, b := frozen(t)
+		s := open(t)
+		b := s.customer()
 		s.kill()
 		b.clone().nav("/").served(t, "django", "ann") // the answer is lost
 		s.lift()
@@ -87,7 +74,8 @@ func TestEdge_Frozen(t *testing.T) {
 		b.nav("/").served(t, "django", "bob")
 	})
 	t.Run("of two session cookies one goes", func(t *testing.T) {
-		s, b := frozen(t)
+		s := open(t)
+		b := s.customer()
 		s.clock.Advance(time.Minute)
 		b.cookies[cookieLegacy] = s.legacy.add("eve", session.VisitorID{9})
 		b.nav("/").served(t, "shop", "ann")
@@ -98,10 +86,7 @@ func TestEdge_Frozen(t *testing.T) {
 func TestEdge_TicketAfterNewPassword(t *testing.T) {
 	t.Run("a new password leaves a ticket that counts at once, also with the store down", func(t *testing.T) {
 		s := open(t)
-		b := s.browser()
-		b.cookies[cookieLegacy] = s.legacy.add("ann", session.VisitorID{})
-		s.start()
-		b.nav("/").served(t, "shop", "ann")
+		b := s.customer()
 		thief := b.clone()
 		b.post("/mono/?password")
 		s.kill()

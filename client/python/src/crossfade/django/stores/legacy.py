@@ -20,18 +20,18 @@ from ...context import NO_SUCCESSOR
 from .. import engine, ledger
 from ..flows import logout, moved
 from ..stamps import LOGIN_KEY, Stamp
+from .base import Noticing
 from .changes import text_of, texts_of
 
 if TYPE_CHECKING:
     from ..visits import Visit
 
 
-class Stamped(SessionBase):
+class Stamped(Noticing):
     """Put in front of the site's SessionStore."""
 
     visit: Visit
     refused = False  # the key was handed over: it opens nothing here, but the browser keeps it
-    proved = False
     texts: Mapping[str, str] = MappingProxyType({})  # as loaded; "" for a value that is not JSON
     end_reason = "flush"
     ended = ""  # why a session that Crossfade knows is over, by this request; empty: it is not
@@ -118,23 +118,6 @@ class Stamped(SessionBase):
                 logout.end_legacy(self, Stamp.of(data), self.end_reason)
         with engine.ours():
             super().flush()
-
-    def __setitem__(self, key: str, value: Any) -> None:
-        self.proved = self.proved or key == LOGIN_KEY
-        super().__setitem__(key, value)
-
-    async def aset(self, key: str, value: Any) -> None:
-        self.proved = self.proved or key == LOGIN_KEY
-        await super().aset(key, value)
-
-    async def aload(self) -> dict[str, Any]:
-        return await sync_to_async(self.load)()
-
-    async def asave(self, must_create: bool = False) -> None:
-        await sync_to_async(self.save)(must_create)
-
-    async def acreate(self) -> None:
-        await sync_to_async(self.create)()
 
     async def acycle_key(self) -> None:
         await self._aget_session()

@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from asgiref.sync import sync_to_async
-from django.contrib.sessions.backends.base import SessionBase
 
 from crossfade import mapping
 from crossfade.errors import CrossfadeError, SessionEnded
@@ -18,6 +17,7 @@ from crossfade.sessions import Selector, Session, Written
 
 from ..flows import fallback, logout, save
 from ..stamps import LOGIN_KEY
+from .base import Noticing
 from .changes import Changes, changes
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ..visits import Visit
 
 
-class SessionStore(SessionBase):
+class SessionStore(Noticing):
     """One request's session. ``detached``: nothing is read, nothing written (policy ``guest``)."""
 
     def __init__(self, session_key: str | None = None, *, visit: Visit, detached: bool = False) -> None:
@@ -58,7 +58,7 @@ class SessionStore(SessionBase):
         self.written = False  # a record exists
         self.blind = False  # the record could not be read: nothing may be overwritten
         self.rotating = False
-        self.proved = False  # somebody logged in, perhaps the same subject again
+        self.proved = False
         self.texts: dict[str, str] = {}
 
     def _same_person(self, found: Session) -> bool:
@@ -178,25 +178,6 @@ class SessionStore(SessionBase):
     @classmethod
     def clear_expired(cls) -> None:
         """Crossfade removes expired sessions itself."""
-
-    # A login of the same user changes no value; only the assignment tells of it.
-
-    def __setitem__(self, key: str, value: Any) -> None:
-        self.proved = self.proved or key == LOGIN_KEY
-        super().__setitem__(key, value)
-
-    async def aset(self, key: str, value: Any) -> None:
-        self.proved = self.proved or key == LOGIN_KEY
-        await super().aset(key, value)
-
-    async def aload(self) -> dict[str, Any]:
-        return await sync_to_async(self.load)()
-
-    async def asave(self, must_create: bool = False) -> None:
-        await sync_to_async(self.save)(must_create)
-
-    async def acreate(self) -> None:
-        await sync_to_async(self.create)()
 
     async def aexists(self, session_key: str) -> bool:
         return await sync_to_async(self.exists)(session_key)

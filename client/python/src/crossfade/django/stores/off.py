@@ -11,21 +11,20 @@ import time
 from functools import lru_cache
 from typing import Any
 
-from asgiref.sync import sync_to_async
 from django.contrib.sessions.backends.base import SessionBase
 from django.db import DatabaseError, connections, transaction
 
 from .. import engine, ledger
 from ..models import EndMark, LegacyKey, Tombstone
 from ..stamps import LOGIN_KEY, Stamp
+from .base import Noticing
 
 _TABLES = {model._meta.db_table for model in (EndMark, LegacyKey, Tombstone)}
 
 
-class Remembering(SessionBase):
+class Remembering(Noticing):
     """Put in front of the site's SessionStore."""
 
-    proved = False
     login = ""  # the user id as loaded
 
     def load(self) -> dict[str, Any]:
@@ -61,23 +60,6 @@ class Remembering(SessionBase):
             stamp = stamp.but(born=None)
         stamp.put(data)
         super().create()
-
-    def __setitem__(self, key: str, value: Any) -> None:
-        self.proved = self.proved or key == LOGIN_KEY
-        super().__setitem__(key, value)
-
-    async def aset(self, key: str, value: Any) -> None:
-        self.proved = self.proved or key == LOGIN_KEY
-        await super().aset(key, value)
-
-    async def aload(self) -> dict[str, Any]:
-        return await sync_to_async(self.load)()
-
-    async def asave(self, must_create: bool = False) -> None:
-        await sync_to_async(self.save)(must_create)
-
-    async def acreate(self) -> None:
-        await sync_to_async(self.create)()
 
 
 def guard(session: SessionBase) -> SessionBase:
