@@ -15,7 +15,7 @@ var (
 	ErrEnded = errors.New("session store: the lineage has ended")
 )
 
-// Store keeps records, legacy keys, tombstones, marks and the outbox. It knows one rule: a write takes
+// Store keeps records, legacy keys, tombstones, marks, the outbox and notes. It knows one rule: a write takes
 // effect only if its condition holds at that very moment, all operations of a Commit together or none.
 //
 // Reads see every commit that was answered before they began. Absent is not an error: a nil record or
@@ -46,6 +46,15 @@ type Store interface {
 	// Outstanding reads which lineages each unconfirmed end covers, by the end's id. An end without
 	// lineages has an entry too.
 	Outstanding(ctx context.Context) (map[int64][]Lineage, error)
+	// Scan reads records with their attributes, in whatever state they are, views included, in an order of
+	// the store's own. An empty after begins; next goes on there, in any process and however much later, and
+	// is empty at the end. A record that exists from the first page to the last is on at least one of them,
+	// and may be on several: a store that cannot go on at a place any more begins again. A page has about
+	// limit records; before the end it may have fewer, or none. A cursor that no scan of this kind of store
+	// gave is a fault with code invalid.
+	Scan(ctx context.Context, after string, limit int) (page []*Record, next string, err error)
+	// Notes reads the notes whose names begin with prefix, in the order of their names' bytes.
+	Notes(ctx context.Context, prefix string) ([]Note, error)
 
 	// Commit carries the operations out in order, atomically, and answers when they are durable.
 	Commit(ctx context.Context, ops ...Op) (Result, error)
@@ -90,6 +99,14 @@ type KeyTouch struct {
 	Presented time.Time
 }
 
+// Note is a small paper by which processes coordinate: who works on what, and how far it is. Names are at
+// most 128 bytes of printable ASCII, values at most 64 KiB; there are few.
+type Note struct {
+	Name    string
+	Version uint64 // 1 when stored first
+	Value   []byte
+}
+
 // Op is one conditional write. The set is closed; stores switch over it.
 type Op interface{ op() }
 
@@ -105,6 +122,11 @@ type Update struct{ Record *Record }
 // PutKey stores a key row whose stored version is Key.Version−1; version 1 means that there is none yet.
 // Presented is kept where it is set already.
 type PutKey struct{ Key Key }
+
+// PutNote stores a note whose stored version is Note.Version−1; version 1 means that there is none yet (else
+// ErrConflict). An empty Value deletes it, and the next one of that name begins at 1 again. It is alone in
+// its Commit: some stores keep notes elsewhere than sessions.
+type PutNote struct{ Note Note }
 
 // EndLineage leaves a tombstone for a lineage, known or not, and ends its records: ended, whatever they
 // were, version+1, attributes and sealed secret dropped. Repeated, it keeps the first reason and notice, and
@@ -161,6 +183,7 @@ func (f FailEnd) Pause(attempts int) time.Duration {
 func (Insert) op()       {}
 func (Update) op()       {}
 func (PutKey) op()       {}
+func (PutNote) op()      {}
 func (EndLineage) op()   {}
 func (EndSubject) op()   {}
 func (EndEverybody) op() {}

@@ -28,6 +28,8 @@ func Run(t *testing.T, open func(testing.TB) session.Store) {
 		"keys":       testKeys,
 		"outbox":     testOutbox,
 		"lists":      testLists,
+		"scan":       testScan,
+		"notes":      testNotes,
 		"sweep":      testSweep,
 		"races":      testStoreRaces,
 	} {

@@ -50,7 +50,7 @@ func (j *job) solo() bool {
 		return false
 	}
 	switch j.steps[0].op.(type) {
-	case session.Insert, session.Update, session.PutKey:
+	case session.Insert, session.Update, session.PutKey, session.PutNote:
 		return true
 	}
 	return false
@@ -64,6 +64,8 @@ func (t *tx) apply(st *step, res *session.Result) error {
 		return t.update(op.Record, st)
 	case session.PutKey:
 		return t.putKey(op.Key)
+	case session.PutNote:
+		return t.putNote(op.Note)
 	case session.EndLineage:
 		return t.endLineage(op, res)
 	case session.EndSubject:

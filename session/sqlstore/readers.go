@@ -20,6 +20,8 @@ const (
 	rdDue
 	rdOutstanding
 	rdCovered
+	rdScan
+	rdNotes
 	readingCount
 )
 
@@ -41,6 +43,8 @@ var readingText = [readingCount]string{
 		FROM outbox WHERE next <= ? ORDER BY id LIMIT ?`,
 	rdOutstanding: `SELECT id FROM outbox`,
 	rdCovered:     `SELECT end_id, lineage FROM tombstones WHERE end_id <> 0`,
+	rdScan:        `SELECT ` + columns + `, attributes FROM sessions WHERE id > ? ORDER BY id LIMIT ?`,
+	rdNotes:       `SELECT name, version, value FROM notes WHERE substr(name, 1, length(?1)) = ?1 ORDER BY name`,
 }
 
 // reader is a connection for reading, and what was prepared on it so far. One that was not used yet has

@@ -30,6 +30,9 @@ const (
 	stUpdateAll
 	stPutNewKey
 	stPutKey
+	stPutNewNote
+	stPutNote
+	stDropNote
 	stTombstone
 	stTombstoneGet
 	stTombstoneNew
@@ -78,6 +81,10 @@ var statementText = [statementCount]string{
 	stPutKey: `UPDATE legacy_keys SET lineage = ?, given = ?, closed = ?, moved = ?,
 		presented = CASE presented WHEN 0 THEN ? ELSE presented END, keep = ?, version = version + 1
 		WHERE hash = ? AND version = ?`,
+
+	stPutNewNote: `INSERT INTO notes (name, value, version) VALUES (?, ?, 1) ON CONFLICT DO NOTHING`,
+	stPutNote:    `UPDATE notes SET value = ?, version = version + 1 WHERE name = ? AND version = ?`,
+	stDropNote:   `DELETE FROM notes WHERE name = ? AND version = ?`,
 
 	stTombstone:    `SELECT 1 FROM tombstones WHERE lineage = ?`,
 	stTombstoneGet: `UPDATE tombstones SET keep = max(keep, ?) WHERE lineage = ? RETURNING end_id`,
