@@ -31,6 +31,7 @@ func Run(t *testing.T, open func(testing.TB) session.Store) {
 		"scan":       testScan,
 		"notes":      testNotes,
 		"sweep":      testSweep,
+		"judge":      testJudge,
 		"races":      testStoreRaces,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, open(t)) })
