@@ -332,6 +332,15 @@ class TestRestore:
             assert abs(row.expires - when) <= 2
         assert "_session_expiry" not in row.data
 
+    @pytest.mark.parametrize("own", [0, 600, 3_000_000])
+    def test_the_expiry_is_honoured_beside_a_lifetime_of_the_sessions_own(self, bridge, each_engine, own):
+        key, when = hex_id(), int(time.time()) + 500
+        bridge.restore(key=key, expires=when, data={"a": 1, "_session_expiry": own})
+        answer = bridge.call("inspect", key=key)
+        assert answer["found"]
+        if each_engine != "cache":
+            assert abs(answer["expires"] - when) <= 2
+
     def test_a_key_that_was_handed_over_opens_again(self, bridge, browser, api, each_engine):
         browser.visit("/put", body={"cart": [1]})
         key = browser.cookies["sessionid"].value

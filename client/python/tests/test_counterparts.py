@@ -7,8 +7,9 @@ import datetime
 import time
 
 import pytest
+from django.core.management import call_command
 
-from crossfade.django import engine, ledger
+from crossfade.django import conf, engine, ledger
 from crossfade.django.flows import counterpart
 from crossfade.django.models import LegacyKey, Tombstone
 from fake import hex_id
@@ -249,3 +250,39 @@ class TestReplaced:
         assert kept.refresh(99, cart=["late"]) == left("newer")
         assert kept.refresh(1, generation=2, cart=["next"]) == {"restored": True}
         assert LegacyKey.objects.filter(lineage=kept.lineage, purpose="counterpart").count() == 1
+
+
+class TestLent:
+    """The new system's store is down, and the counterpart serves single requests. The browser keeps its
+    token."""
+
+    @pytest.fixture
+    def lent(self, api, browser, ann):
+        browser.visit("/sign_in", api.context(api.make({"cart": [1]})), post=ANN)
+        record = next(iter(api.sessions.values()))
+        browser.visit("/plain", api.context())  # the keys are fetched
+        api.down = True
+
+        def visit(path, **more):
+            browser.cookies["sessionid"] = record["counterpart"]  # as the edge puts it into each request
+            return browser.visit(path, api.context(sys="legacy", lent=True), **more)
+
+        visit.record = record
+        return visit
+
+    def test_what_is_written_reaches_the_session_when_the_store_is_back(self, api, lent):
+        lent("/put", body={"cart": [1, 2]})
+        assert lent("/who").json() == {"user": "ann", "cart": [1, 2]}
+        api.down = False
+        conf.runtime().transport._breaker.leave(True)
+        call_command("crossfade_flush_outbox", "--now", verbosity=0)
+        assert api.data(lent.record["id"])["cart"] == [1, 2]
+
+    def test_a_new_key_is_not_made_for_it_since_the_ticket_has_this_one(self, lent):
+        lent("/cycle")
+        assert lent("/who").json() == {"user": "ann", "cart": [1]}
+
+    def test_a_logout_ends_both(self, api, lent):
+        lent("/sign_out")
+        assert lent("/who").json()["user"] is None
+        assert ledger.tombstoned(lent.record["lineage"])

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import time
 
 import pytest
 from django.contrib.auth import get_user_model
 
+from conftest import Browser
 from crossfade.django import conf, engine, ledger, outbox
 from crossfade.django.models import LegacyKey, Outbox, Tombstone
 from crossfade.django.stamps import Stamp
-from fake import Refused
+from fake import Refused, hex_id
 
 ANN = {"name": "ann", "password": "pw"}
 
@@ -245,3 +247,64 @@ def test_a_secret_key_fallback_still_logs_in_and_rotates(api, browser, logged_in
     response = browser.visit("/who", api.context(logged_in))
     assert response.json()["user"] == "ann"
     assert (api.count("Rotate"), api.count("StepUp")) == (1, 0)  # a page loaded beside it stays logged in
+
+
+class TestMovedAwayMeanwhile:
+    """The session was restored to legacy while a login was under way. Who has the restored key may be
+    another browser, which had the same token: the login must not come to it."""
+
+    def test_a_login_becomes_a_session_under_a_key_of_its_own(self, api, browser, bridge, pk, each_engine):
+        record, key = api.make({"cart": [1]}), hex_id()
+
+        def moves(_):
+            record["state"] = "moved"
+            bridge.restore(lineage=record["lineage"], key=key, data={"cart": [1]})
+
+        api.before["Upgrade"] = moves
+        response = browser.visit("/sign_in", api.context(record), post=ANN)
+        assert "_auth_user_id" not in engine.read(key).data
+        assert response.cookies["sessionid"].value != key
+        answer = bridge.call("inspect", key=response.cookies["sessionid"].value)
+        assert (answer["subject"], answer["lineage"], answer["visitor"]) == (pk, None, record["visitor"])
+        assert browser.visit("/who", api.context(sys="legacy")).json() == {"user": "ann", "cart": [1]}
+
+    @pytest.fixture
+    def restored(self, api, bridge, logged_in, ann):
+        """A key that ann's session is restored under, when the method is called."""
+        key, login = hex_id(), {k: json.loads(t) for k, (t, _) in logged_in["attributes"].items()}
+
+        def on(method):
+            def moves(_):
+                if logged_in["state"] == "live":
+                    logged_in["state"] = "moved"
+                    stamp = {"l": logged_in["lineage"], "b": api.mark}
+                    expires = int(time.time()) + 600  # written before the password changed
+                    engine.write(key, login | {"_crossfade": stamp}, expires)
+                    names = {"subject": str(ann.pk), "born": api.mark, "generation": 1}
+                    ledger.open_key(
+                        key, logged_in["lineage"], "active", operation="", expires=expires, **names
+                    )
+
+            api.before[method] = moves
+            return key, login
+
+        return on
+
+    def test_a_new_password_is_not_written_to_it(self, api, browser, bridge, logged_in, restored):
+        key, login = restored("StepUp")
+        browser.visit("/password", api.context(logged_in), post={"new": "other"})
+        assert engine.read(key).data["_auth_user_hash"] == login["_auth_user_hash"]
+        mine = browser.cookies["sessionid"].value
+        assert mine != key
+        assert browser.visit("/who", api.context(sys="legacy")).json()["user"] == "ann"
+        answer = bridge.call("inspect", key=browser.cookies["sessionid"].value)
+        assert not answer["ended"]
+        assert answer["born"] == api.mark  # it is not among those that the new password ended
+        thief = Browser()
+        thief.cookies["sessionid"] = key
+        assert thief.visit("/who", api.context(sys="legacy")).json()["user"] is None
+
+    def test_data_still_follows(self, api, browser, logged_in, restored):
+        key, _ = restored("Patch")
+        browser.visit("/put", api.context(logged_in), body={"cart": [2]})
+        assert engine.read(key).data["cart"] == [2]

@@ -7,6 +7,7 @@ import io
 import time
 
 import pytest
+from django.contrib.sessions.models import Session
 from django.core.checks import run_checks
 from django.core.management import CommandError, call_command
 from django.db import connection
@@ -173,6 +174,107 @@ class TestOff:
             return (await client.get("/who")).json()["user"]
 
         assert asyncio.run(visit()) == "ann"
+
+
+class TestEndedWhileOff:
+    """Off does not mean forgotten: on again, what the site has ended meanwhile is not handed back."""
+
+    @pytest.fixture
+    def restored(self, bridge, ann):
+        """A browser with a session that came back from new, and the call that would bring it again."""
+        call = {
+            "lineage": hex_id(),
+            "kind": "authenticated",
+            "subject": str(ann.pk),
+            "auth_time": int(time.time()),
+            "data": {
+                "_auth_user_id": str(ann.pk),
+                "_auth_user_backend": "django.contrib.auth.backends.ModelBackend",
+                "_auth_user_hash": ann.get_session_auth_hash(),
+            },
+        }
+        browser = Browser()
+        browser.cookies["sessionid"] = hex_id()
+        bridge.restore(key=key_of(browser), **call)
+        return browser, call
+
+    def on_again(self, settings):
+        settings.CROSSFADE = settings.CROSSFADE | {"ENABLED": True}
+
+    def test_a_logout(self, each_engine, restored, bridge, api, off, settings):
+        browser, call = restored
+        bridge.restore(key=hex_id(), generation=2, purpose="counterpart", **call)
+        off()
+        assert who(browser) == "ann"
+        browser.visit("/sign_out")
+        assert not any(engine.read(row.session_key) for row in LegacyKey.objects.all())
+        assert api.count("End") == 0
+        self.on_again(settings)
+        answer = bridge.restore(key=hex_id(), generation=2, **call)
+        assert (answer["ended"], answer["reason"]) == (True, "tombstone")
+        call_command("crossfade_flush_outbox", verbosity=0, stdout=io.StringIO())
+        assert api.last("End")["session"] == {"lineage": call["lineage"]}
+
+    def test_a_logout_under_asgi(self, each_engine, restored, off):
+        browser, call = restored
+        off()
+
+        async def visit():
+            client = AsyncClient()
+            client.cookies["sessionid"] = key_of(browser)
+            await client.get("/async_sign_out")
+
+        asyncio.run(visit())
+        assert ledger.tombstoned(call["lineage"])
+
+    def test_a_new_key_or_an_expired_one_ends_nothing(self, each_engine, restored, off):
+        browser, call = restored
+        off()
+        browser.visit("/cycle")
+        browser.visit("/sign_in", post=ANN)
+        assert who(browser) == "ann"
+        assert not ledger.tombstoned(call["lineage"])
+
+    def test_a_row_that_is_deleted(self, restored, off):
+        browser, call = restored
+        off()
+        if not hasattr(engine.store_class(), "get_model_class"):
+            pytest.skip("this engine has no rows")
+        Session.objects.filter(session_key=key_of(browser)).delete()
+        assert ledger.tombstoned(call["lineage"])
+
+    @pytest.mark.parametrize("how", ["deactivated", "deleted"])
+    def test_an_account_that_is_closed(self, restored, api, ann, off, settings, how):
+        subject = str(ann.pk)
+        off()
+        if how == "deleted":
+            ann.delete()
+        else:
+            ann.is_active = False
+            ann.save()
+        assert api.count("End") == 0
+        self.on_again(settings)
+        call_command("crossfade_flush_outbox", verbosity=0, stdout=io.StringIO())
+        assert (api.last("End")["subject"], api.last("End")["reason"]) == (subject, how)
+
+    def test_nothing_is_delivered_before(self, restored, api, off, capsys):
+        off()
+        restored[0].visit("/sign_out")
+        call_command("crossfade_flush_outbox", "--now")
+        assert "delivered 0, waiting 1 until Crossfade is on" in capsys.readouterr().out
+        assert api.count("End") == 0
+
+    def test_a_logout_does_not_keep_the_package_from_being_retired(self, restored, off, monkeypatch):
+        off()
+        sweep = retire.sweep
+
+        def meanwhile(**given):
+            found = sweep(**given)
+            restored[0].visit("/sign_out")
+            return found
+
+        monkeypatch.setattr(retire, "sweep", meanwhile)
+        assert "the tables are empty" in run()
 
 
 class TestRetire:

@@ -74,8 +74,10 @@ def write(key: str, data: dict[str, Any], expires: int) -> None:
     except CreateError:
         store.save()
     if hasattr(store, "_key_to_file"):
-        # The file engine keeps no expiry: it counts the default lifetime from the last change.
-        changed = expires - store.get_session_cookie_age()
+        # The file engine keeps no expiry: it counts the lifetime from the last change, the session's own
+        # (set_expiry) or else the default. A moment, which is a text, counts as it is.
+        own = data.get("_session_expiry")
+        changed = expires - (own if isinstance(own, int) and own else store.get_session_cookie_age())
         os.utime(store._key_to_file(key), (changed, changed))
 
 

@@ -44,6 +44,8 @@ class LegacyKey(models.Model):
 class Tombstone(models.Model):
     """A lineage that ended: nothing of it is served again, whatever arrives late."""
 
+    OFF = "off: "  # begins the reason of an end that the site made while the package was off
+
     lineage = models.CharField(max_length=32, primary_key=True)
     reason = models.CharField(max_length=64, blank=True, default="")
     at = models.BigIntegerField(db_index=True)

@@ -23,6 +23,7 @@ from crossfade.errors import Misconfigured
 from . import conf, engine, ledger, outbox, visits
 from .flows import logout, retire, settle
 from .stamps import Stamp
+from .stores import off
 
 _WATCHED = ("password", "is_active")
 _BEFORE = "_crossfade_before"
@@ -54,7 +55,7 @@ def before_user_saved(
     instance: Model, raw: bool = False, update_fields: Any = None, using: str = "", **_: Any
 ) -> None:
     names = [f for f in _WATCHED if (update_fields is None or f in update_fields) and _is_column(instance, f)]
-    if raw or not names or instance.pk is None or not _on():
+    if raw or not names or instance.pk is None or not _known_settings():
         return
     rows = type(instance)._base_manager.using(using).filter(pk=instance.pk)
     setattr(instance, _BEFORE, rows.values(*names).first())
@@ -66,23 +67,28 @@ def on_user_saved(instance: Model, created: bool = False, **_: Any) -> None:
         return
     if before.get("is_active") and not instance.is_active:
         _end_subject(instance, "deactivated", everything=True)
-    elif "password" in before and before["password"] != instance.password:
+    elif "password" in before and before["password"] != instance.password and _on():
         _end_subject(instance, "password", everything=False)
 
 
 def on_user_deleted(instance: Model, **_: Any) -> None:
-    if _on():
+    if _known_settings():
         _end_subject(instance, "deleted", everything=True)
 
 
 def on_row_deleted(instance: Any, **_: Any) -> None:
     """A tool of the site deletes sessions: what it meant by that holds in the new system too."""
-    if engine.deleting_ourselves() or not _on() or instance.expire_date <= timezone.now():
+    if engine.deleting_ourselves() or instance.expire_date <= timezone.now() or not _known_settings():
         return
-    known = ledger.known(instance.session_key)
-    lineage = Stamp.of(instance.get_decoded()).lineage or (known.lineage if known else None)
+    key, stamp, reason = instance.session_key, Stamp.of(instance.get_decoded()), "legacy row deleted"
+    if not _on():
+        off.remember_end(key, stamp, reason)
+        return
+    lineage = logout.lineage_of(key, stamp)
     if lineage:
-        logout.end_lineage(lineage, "legacy row deleted", conf.runtime())
+        logout.end_lineage(lineage, reason, conf.runtime())
+    else:
+        logout.after_deletion(key, lambda moved: logout.end_lineage(moved, reason, conf.runtime()))
 
 
 def before_migration(plan: Any, using: str, **_: Any) -> None:
@@ -100,6 +106,10 @@ def before_migration(plan: Any, using: str, **_: Any) -> None:
 
 def _end_subject(user: Model, reason: str, *, everything: bool) -> None:
     subject = user._meta.pk.value_to_string(user)
+    if not _on():
+        # Django's own check refuses them meanwhile. On again, they must not live on in the new system.
+        off.with_tables(lambda: settle.forget_subject(subject, reason, None, everything=everything))
+        return
     operation = settle.forget_subject(subject, reason, visits.current.get(), everything=everything)
     if operation:
         outbox.after_commit(operation, conf.runtime())
@@ -110,8 +120,13 @@ def _is_column(instance: Model, name: str) -> bool:
 
 
 def _on() -> bool:
+    return _known_settings() and conf.settings().enabled
+
+
+def _known_settings() -> bool:
     try:
-        return conf.settings().enabled
+        conf.settings()
+        return True
     except Misconfigured:  # the system checks say so; a fixture must load all the same
         return False
 

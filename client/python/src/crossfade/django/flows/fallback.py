@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from crossfade import mapping
 
 from .. import engine, ledger, outbox
 from ..models import LegacyKey
+from ..stamps import AUTH_KEYS, LOGIN_KEY, Stamp
 
 if TYPE_CHECKING:
     from ..stores.changes import Changes
@@ -34,8 +36,15 @@ def has_moved(store: SessionStore) -> bool:
 
 
 def not_live(store: SessionStore, changes: Changes) -> None:
-    """A write found the session moved or ended. Moved: the write follows it. Ended: this is a logout
+    """A write found the session moved or ended. Moved: the data follows it. Ended: this is a logout
     that came first; nothing is written, and the edge judges the cookie itself at the next request."""
+    # A login is not data. Who has the restored key is whoever came first with the token, and that may have
+    # been somebody else, who planted it or stole it.
+    changes = replace(
+        changes,
+        set={k: t for k, t in changes.set.items() if k not in AUTH_KEYS},
+        delete=[k for k in changes.delete if k not in AUTH_KEYS],
+    )
     key = ledger.live_key(store.lineage, ACTIVE) if store.lineage else None
     if key is None or ledger.tombstoned(store.lineage) or not _apply(key, changes):
         store.visit.runtime.counts.add("session.not_live")
@@ -47,11 +56,8 @@ def keep(store: SessionStore, changes: Changes) -> None:
     A session with a record gets the changes when Crossfade is back, and its counterpart now. A login,
     and a guest without a record, become a legacy session that the edge exchanges later.
     """
-    spare = store.spare
-    if spare is not None:
-        spare.release()
-        store.legacy_cookie = (spare.key, spare.expires)
-        store.spare = None
+    if store.spare is not None:
+        hand_out_spare(store)
     elif store.written and store.lineage:
         if changes:
             _queue(store, changes)
@@ -65,6 +71,16 @@ def keep(store: SessionStore, changes: Changes) -> None:
         made.release()
         store.legacy_cookie = (made.key, made.expires)
     store.visit.runtime.counts.add("session.kept_on_legacy")
+
+
+def hand_out_spare(store: SessionStore) -> None:
+    """A login that cannot be this session's, because that is out of reach or has moved, becomes a legacy
+    session under a key that nobody has seen. This response hands it out, and the edge takes it over."""
+    spare = store.spare
+    if spare is not None:
+        spare.release()
+        store.legacy_cookie = (spare.key, spare.expires)
+        store.spare = None
 
 
 def _queue(store: SessionStore, changes: Changes) -> None:
@@ -81,6 +97,9 @@ def _data_of(store: SessionStore, *purposes: str) -> dict[str, Any]:
     key = ledger.live_key(store.lineage, *purposes)
     row = engine.read(key.session_key) if key else None
     if row is None:
+        return {}
+    subject = str(row.data.get(LOGIN_KEY, ""))
+    if ledger.ruling(key.session_key, Stamp.of(row.data), subject).ended:  # a mark deletes no row
         return {}
     return {k: v for k, v in row.data.items() if k != mapping.STAMP_KEY}
 

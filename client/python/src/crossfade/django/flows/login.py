@@ -39,9 +39,13 @@ def upgrade(store: SessionStore, changes: Changes, subject: str) -> None:
             visitor=context.visitor if context else "",
         )
     except SessionEnded:
+        if fallback.has_moved(store):
+            store.spare = made
+            fallback.hand_out_spare(store)
+            return
         made.discard()
-        if not store.selector.id or fallback.has_moved(store) or _lives(store):
-            raise  # moved away; or it is the login that was refused, because a mark came under it
+        if not store.selector.id or _lives(store):
+            raise  # it is the login that was refused, because a mark came under it
         # The guest session ended under the login form; the login itself is good, and begins a new one.
         data = dict(store.loaded() or {})
         store.forget()
@@ -93,6 +97,13 @@ def _renew(
             counterpart=made.key,
             counterpart_expires=made.expires,
         )
+    except SessionEnded:
+        if not fallback.has_moved(store):
+            made.discard()
+            raise
+        store.spare = made
+        fallback.hand_out_spare(store)
+        return
     except Exception:
         made.discard()
         raise

@@ -6,12 +6,20 @@ that is down cannot leave half a logout behind.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from django.db import transaction
+from django.db import router, transaction
+
+from crossfade.errors import CrossfadeError, SessionEnded
+from crossfade.sessions import Selector
 
 from .. import engine, ledger, outbox
+from ..models import Tombstone
 from ..stamps import Stamp
+
+ID = re.compile(r"[0-9a-f]{32}")
 
 if TYPE_CHECKING:
     from crossfade.client import Crossfade
@@ -31,13 +39,56 @@ def end_new(store: SessionStore, reason: str) -> None:
         store.ended = reason
 
 
-def end_legacy(store: Stamped, stamp: Stamp, reason: str) -> None:
-    """Log out of a legacy session that Crossfade knows. One that it never met is nobody else's matter."""
-    known = ledger.known(store.session_key)
-    lineage = stamp.lineage or (known.lineage if known else None)
+def end_other(store: SessionStore, key: str, reason: str) -> None:
+    """End another session of the new system by its public id. A legacy key is none."""
+    try:
+        found = store.api.get(Selector(id=key)).session if ID.fullmatch(key) else None
+    except SessionEnded:
+        return
+    except CrossfadeError as error:
+        store.visit.runtime.counts.add("session.other_not_ended", "%s", error)
+        return
+    if found:
+        end_lineage(found.lineage, reason, store.visit.runtime, session=found.id)
+
+
+def end_legacy(store: Stamped, stamp: Stamp, reason: str) -> bool:
+    """Log out of a legacy session that Crossfade knows. False: it never met this one, which is nobody
+    else's matter if that is still so ``after_deletion``."""
+    lineage = lineage_of(store.session_key or "", stamp)
     if lineage:
         end_lineage(lineage, reason, store.visit.runtime)
         store.ended = reason
+    return bool(lineage)
+
+
+def end_legacy_moved(store: Stamped, key: str, reason: str) -> None:
+    """The session under this key has just been deleted, and Crossfade did not know it before."""
+
+    def end(lineage: str) -> None:
+        end_lineage(lineage, reason, store.visit.runtime)
+        store.ended = reason
+
+    after_deletion(key, end)
+
+
+def after_deletion(key: str, end: Callable[[str], None]) -> None:
+    """Ask once more when the deletion is through. An exchange that ran beside it marks the key and then
+    reads the session: it finds nothing, or its mark is found here."""
+
+    def ask() -> None:
+        known = ledger.known(key)
+        if known:
+            end(known.lineage)
+
+    model = getattr(engine.store_class(), "get_model_class", None)
+    transaction.on_commit(ask, using=router.db_for_write(model()) if model else ledger.alias())
+
+
+def lineage_of(key: str, stamp: Stamp) -> str | None:
+    """The lineage of a legacy session, if it has one."""
+    known = None if stamp.lineage else ledger.known(key)
+    return stamp.lineage or (known.lineage if known else None)
 
 
 def end_lineage(lineage: str, reason: str, runtime: Crossfade, *, session: str = "") -> None:
@@ -47,6 +98,13 @@ def end_lineage(lineage: str, reason: str, runtime: Crossfade, *, session: str =
             bury(lineage, reason)
         operation = outbox.put_end(lineage=lineage, session=session, reason=reason)
     outbox.after_commit(operation, runtime)
+
+
+def end_while_off(lineage: str, reason: str) -> None:
+    """The same while the package is off: Crossfade hears of it when it is on again."""
+    with transaction.atomic(using=ledger.alias()):
+        bury(lineage, Tombstone.OFF + reason)
+        outbox.put_end(lineage=lineage, reason=reason)
 
 
 def bury(lineage: str, reason: str) -> int:

@@ -1,4 +1,5 @@
-"""A legacy session was handed over while a request still wrote to it: the writes follow it."""
+"""A request writes to a legacy session whose life is in the new system: it was handed over meanwhile, or is a
+counterpart that was lent. The writes follow it."""
 
 from __future__ import annotations
 

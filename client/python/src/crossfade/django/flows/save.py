@@ -32,6 +32,9 @@ def push(store: SessionStore) -> None:
             )
         return
     data = store.loaded() or {}
+    if _lifetime_changed(changes) and store.is_past(data.get("_session_expiry")):
+        logout.end_new(store, "expired")
+        return
     before, now = store.subject_before, str(data.get(LOGIN_KEY) or "")
     if before and not now:
         changes = _step_out(store)

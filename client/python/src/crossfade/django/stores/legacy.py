@@ -34,6 +34,8 @@ class Stamped(Noticing):
     refused = False  # the key was handed over: it opens nothing here, but the browser keeps it
     texts: Mapping[str, str] = MappingProxyType({})  # as loaded; "" for a value that is not JSON
     end_reason = "flush"
+    # A counterpart that serves this request alone, because the new system's store is down.
+    borrowed = False
     ended = ""  # why a session that Crossfade knows is over, by this request; empty: it is not
 
     def load(self) -> dict[str, Any]:
@@ -58,6 +60,7 @@ class Stamped(Noticing):
                 self.refused = True
                 return self._nothing()
             # Otherwise its successor is alive: what is saved here becomes a patch to that one.
+        self.borrowed = bool(ruling.counterpart and context and context.lent)
         if self._now_served(ruling.counterpart):
             with engine.ours():  # a refresh may have come since it was read
                 data = super().load()
@@ -88,7 +91,7 @@ class Stamped(Noticing):
             raise UpdateError
         if self._now_served(ruling.counterpart):
             super().save()  # a refresh may have come over it; from here on none does
-        if ruling.moved and ruling.lineage:
+        if (ruling.moved or self.borrowed) and ruling.lineage:
             moved.patch(self, ruling.lineage)
         return None
 
@@ -102,22 +105,34 @@ class Stamped(Noticing):
         ledger.follow(old, self.session_key, stamp, str(data.get(LOGIN_KEY, "")))
 
     def cycle_key(self) -> None:
+        self._get_session()
+        if self.borrowed:
+            # The return ticket names this key, and no browser ever had it.
+            self.modified = True
+            return
         with engine.ours():
             super().cycle_key()
 
     def delete(self, session_key: str | None = None) -> None:
+        key, ended = "", True
         if not engine.deleting_ourselves() and session_key in (None, self.session_key) and self.session_key:
-            logout.end_legacy(self, Stamp.of(self._get_session()), "delete")
+            key = self.session_key
+            ended = logout.end_legacy(self, Stamp.of(self._get_session()), "delete")
         with engine.ours():
             super().delete(session_key)
+        if not ended:
+            logout.end_legacy_moved(self, key, "delete")
 
     def flush(self) -> None:
-        if self.session_key:
+        key, ended = self.session_key, True
+        if key:
             data = self._get_session()
             if self.session_key:
-                logout.end_legacy(self, Stamp.of(data), self.end_reason)
+                ended = logout.end_legacy(self, Stamp.of(data), self.end_reason)
         with engine.ours():
             super().flush()
+        if key and not ended:
+            logout.end_legacy_moved(self, key, self.end_reason)
 
     async def acycle_key(self) -> None:
         await self._aget_session()

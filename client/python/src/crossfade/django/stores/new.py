@@ -138,7 +138,18 @@ class SessionStore(Noticing):
             except ValueError:
                 self.texts.pop(key)
                 self.visit.runtime.counts.add("session.not_json", "key %r", key)
+        if self.is_past(data.get("_session_expiry")):
+            logout.end_new(self, "expired")
+            return {}
         return data
+
+    def is_past(self, expiry: Any) -> bool:
+        """Whether a value that ``set_expiry`` left says that the session is over. Crossfade counts idle
+        time, and a moment passes while its visitor is busy."""
+        try:
+            return self.get_expiry_age(expiry=expiry) <= 0
+        except (TypeError, ValueError):  # the application's own nonsense
+            return False
 
     def save(self, must_create: bool = False) -> None:
         save.push(self)
@@ -162,6 +173,8 @@ class SessionStore(Noticing):
     def delete(self, session_key: str | None = None) -> None:
         if session_key is None or session_key == self.session_key:
             logout.end_new(self, "delete")
+        else:  # "not more than one login each": the application kept the id of another one
+            logout.end_other(self, session_key, "delete")
 
     def clear(self) -> None:
         self._get_session()  # what is not known cannot be deleted key by key

@@ -23,10 +23,14 @@ class Command(BaseCommand):
     def handle(self, *args: Any, limit: int, now: bool, **options: Any) -> None:
         if now:
             Outbox._default_manager.using(ledger.alias(Outbox)).update(due=0)
-        done, failed = outbox.deliver_due(conf.runtime(), limit)
+        on = conf.settings().enabled
+        done, failed = outbox.deliver_due(conf.runtime(), limit) if on else (0, 0)
         removed = self._sweep()
         waiting, _ = outbox.backlog()
-        self.stdout.write(f"delivered {done}, waiting {waiting}, old records removed {removed}")
+        self.stdout.write(
+            f"delivered {done}, waiting {waiting}{'' if on else ' until Crossfade is on'}, "
+            f"old records removed {removed}"
+        )
         if failed:
             raise CommandError("Crossfade did not take a call; check with: manage.py crossfade_check")
 

@@ -57,8 +57,8 @@ class Command(BaseCommand):
             self.stdout.write("nothing was changed")
         elif retire.state() != before:
             raise CommandError(
-                "sessions were moved or ended meanwhile: a process of the site is still on. "
-                "Restart it, and run this again"
+                "sessions were moved or ended meanwhile: a process of the site is still on, or an account "
+                "was closed. Restart the one, and run this again"
             )
         else:
             retire.forget()
