@@ -26,7 +26,6 @@ import (
 	"crossfade.dev/crossfade/internal/telemetry"
 	"crossfade.dev/crossfade/rollout"
 	"crossfade.dev/crossfade/session"
-	"crossfade.dev/crossfade/session/sqlstore"
 )
 
 // Options are what an application gets from its process. Zero fields are what a real process has.
@@ -72,7 +71,7 @@ type App struct {
 	ring      *keyring.Ring
 	keyPrint  [sha256.Size]byte // of the keys in the ring
 	control   *control.Control
-	store     *sqlstore.Store
+	store     sessionStore
 	sessions  *session.Manager
 	signer    *contextjwt.Signer
 	outbox    *outbox
@@ -118,7 +117,7 @@ func New(ctx context.Context, cfg *config.Config, opts Options) (_ *App, err err
 		a.openTelemetry,
 		func() error { return a.openKeys(secrets) },
 		func() error { return a.openControl(ctx) },
-		func() error { return a.openSessions(ctx) },
+		func() error { return a.openSessions(ctx, secrets) },
 		func() error { return a.firstGeneration(secrets) },
 		a.openOutbox,
 		a.publishGauges,
@@ -172,8 +171,8 @@ func (a *App) openControl(ctx context.Context) (err error) {
 	return nil
 }
 
-func (a *App) openSessions(ctx context.Context) (err error) {
-	a.store, err = sqlstore.Open(ctx, sqlstore.Config{Path: filepath.Join(a.cfg.Data.Folder, "session.db")}, a.log)
+func (a *App) openSessions(ctx context.Context, secrets *config.Secrets) (err error) {
+	a.store, err = openStore(ctx, a.cfg, secrets.Store, a.log)
 	if err != nil {
 		return err
 	}

@@ -255,7 +255,8 @@ func (d *decoder) scalar(path string, node ast.Node, dst reflect.Value) {
 }
 
 // secretive are names that smell of a secret.
-var secretive = map[string]bool{"secret": true, "token": true, "value": true, "password": true, "key": true, "inline": true}
+var secretive = map[string]bool{"secret": true, "token": true, "value": true, "password": true, "key": true, "inline": true,
+	"dsn": true, "watch_dsn": true}
 
 const secretHint = "no secret stands in this file: put it into a file of its own and write file: <path>, " +
 	"or into the environment and write env: <NAME>"

@@ -59,6 +59,7 @@ type Secrets struct {
 	Bridge  []keyring.Secret
 	Clients map[string][]byte // by client name
 	Admin   []byte
+	Store   StoreAddresses
 }
 
 // ReadSecrets reads every secret that the configuration points to. getenv is os.Getenv in production.
@@ -72,6 +73,9 @@ func (c *Config) ReadSecrets(getenv func(string) string) (*Secrets, error) {
 		return nil, err
 	}
 	if out.Admin, err = c.Admin.Token.Read("admin.token", getenv); err != nil {
+		return nil, err
+	}
+	if out.Store, err = c.Session.Store.Addresses(getenv); err != nil {
 		return nil, err
 	}
 	for i, client := range c.Clients {
@@ -166,6 +170,9 @@ func (c *Config) Warnings() []string {
 	}
 	for _, client := range c.Clients {
 		refs = append(refs, client.Secret)
+	}
+	for _, file := range c.Session.Store.files() {
+		refs = append(refs, Secret{File: *file})
 	}
 	for _, s := range refs {
 		info, err := os.Stat(s.File)

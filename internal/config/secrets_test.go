@@ -107,3 +107,39 @@ func TestReadSecrets(t *testing.T) {
 		}
 	})
 }
+
+func TestReadSecrets_store(t *testing.T) {
+	const address = "postgres://crossfade:hunter2@db/sessions"
+	path, environment := install(t)
+	folder := filepath.Dir(path)
+	text := strings.Replace(good, "session:\n", "session:\n  store: {kind: postgres, dsn: {file: secrets/dsn}, watch_dsn: {env: WATCH}}\n", 1)
+	write(t, path, text, 0o600)
+	write(t, filepath.Join(folder, "secrets/dsn"), address+"\n", 0o600)
+	environment["WATCH"] = " " + address + "?a=b\n"
+	read := func() (*config.Secrets, error) {
+		c, err := config.Load(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c.ReadSecrets(func(name string) string { return environment[name] })
+	}
+	t.Run("the store's addresses come from files and environment, without the white space around", func(t *testing.T) {
+		s, err := read()
+		if err != nil || s.Store.DSN != address || s.Store.WatchDSN != address+"?a=b" {
+			t.Fatalf("got %v, %v", s, err)
+		}
+	})
+	t.Run("an empty one is refused, and no error repeats one", func(t *testing.T) {
+		delete(environment, "WATCH")
+		_, err := read()
+		if fault.CodeOf(err) != fault.Invalid || strings.Contains(err.Error(), "hunter2") {
+			t.Fatalf("got %v", err)
+		}
+	})
+	t.Run("a file that others may write is refused", func(t *testing.T) {
+		write(t, filepath.Join(folder, "secrets/dsn"), address, 0o666)
+		if _, err := read(); fault.CodeOf(err) != fault.Invalid || !strings.Contains(err.Error(), "others may write") {
+			t.Fatalf("got %v", err)
+		}
+	})
+}

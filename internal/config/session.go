@@ -2,6 +2,8 @@ package config
 
 // Session is how long sessions live and how much they may hold.
 type Session struct {
+	// Where sessions are kept.
+	Store Store `yaml:"store"`
 	// How long a session lives without being used. A session that came from legacy keeps the idle life that
 	// legacy gave it. Default 14d, as Django's.
 	Idle Duration `yaml:"idle"`
@@ -58,6 +60,7 @@ func (s *Session) defaults() {
 }
 
 func (s *Session) validate(k *check) {
+	s.Store.validate(k)
 	k.within("session.idle", s.Idle, seconds(60), 400*Day)
 	k.within("session.absolute", s.Absolute, seconds(60), 400*Day)
 	k.within("session.guest_life", s.GuestLife, seconds(60), 400*Day)
