@@ -78,10 +78,10 @@ func (b *bodyGuard) disarm() {
 	_ = b.control.SetReadDeadline(time.Time{})
 }
 
-// guardBody puts the guard in front of a body that will be proxied. A connection that is to be upgraded
-// has no body, and after that belongs to the upstream.
+// guardBody puts the guard in front of a body that will be proxied. A WebSocket begins without one, and a wish
+// for it, which anybody can write, is no way around the guard.
 func (t *trip) guardBody() {
-	if t.body != nil || t.r.ContentLength == 0 || t.r.Body == nil || isWebSocket(t.r.Header) {
+	if t.body != nil || t.r.ContentLength == 0 || t.r.Body == nil {
 		return
 	}
 	body := t.r.Body

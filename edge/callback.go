@@ -91,6 +91,7 @@ func (t *trip) callBack() (answered bool) {
 		t.status = 499 // nobody is there to read it
 		panic(http.ErrAbortHandler)
 	}
+	t.now, t.standing = t.e.deps.Clock(), t.e.standings.now() // the sender had all the time that it wanted
 	fields, ok := formFields(string(body))
 	if !ok {
 		t.r.Body = io.NopCloser(bytes.NewReader(body))

@@ -4,8 +4,10 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"html"
+	"io"
 	"maps"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"regexp"
 	"slices"
@@ -291,6 +293,42 @@ func TestEdge_NotPostedAgain(t *testing.T) {
 			s.start()
 			b.nav("/").served(t, "shop", "ann")
 		})
+	}
+}
+
+// pulled is a body during which something happens.
+type pulled struct {
+	io.Reader
+	during func()
+}
+
+func (p *pulled) Read(b []byte) (int, error) { p.during(); return p.Reader.Read(b) }
+
+// TestEdge_CallbackTakesItsTime: where cookies come along with other sites' forms, what a slow one is served as
+// is decided when it has arrived.
+func TestEdge_CallbackTakesItsTime(t *testing.T) {
+	s := open(t, func(c *edge.Config) { c.Legacy.Cookie.SameSite = http.SameSiteNoneMode })
+	s.start()
+	b := s.browser()
+	b.cookies[cookieLegacy] = s.legacy.add("ann", session.VisitorID{})
+	b.nav("/").served(t, "shop", "ann")
+	const body = "a=%zz" // no page can send it again
+	r := httptest.NewRequest("POST", "https://shop.example/pay/done", &pulled{strings.NewReader(body), func() {
+		if s.rollout.Killed == "" {
+			s.kill()
+		}
+	}})
+	r.ContentLength = int64(len(body))
+	for i := 0; i+1 < len(fromIdP); i += 2 {
+		r.Header.Set(fromIdP[i], fromIdP[i+1])
+	}
+	for name, value := range b.cookies {
+		r.AddCookie(&http.Cookie{Name: name, Value: value})
+	}
+	w := httptest.NewRecorder()
+	s.edge.ServeHTTP(w, r)
+	if !strings.Contains(w.Body.String(), `"Upstream":"django"`) || !strings.Contains(w.Body.String(), `"Subject":"ann"`) {
+		t.Errorf("killed while it came, answered %d %s", w.Code, w.Body)
 	}
 }
 

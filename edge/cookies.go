@@ -1,6 +1,7 @@
 package edge
 
 import (
+	"slices"
 	"strings"
 )
 
@@ -227,10 +228,17 @@ var valueBytes = func() (t [256]bool) {
 	return t
 }()
 
+// passesUnjudged reports whether legacy may judge a pair itself.
+func passesUnjudged(pair string, ended []string) bool {
+	_, value, exact := splitPair(pair)
+	return exact && value != "" && !slices.Contains(ended, value)
+}
+
 // rebuild is the Cookie header for the upstream: every pair named like ours or like legacy's goes, all
 // others stay byte for byte, and the judged legacy key, if there is one, is put back at the end. asTheyCame:
-// nobody could judge, and legacy gets its own cookies untouched.
-func rebuild(headers []string, names *cookieNames, key string, asTheyCame bool) string {
+// nobody could judge, and legacy gets its own cookies untouched, but for those that have ended, and those whose
+// values nobody here has read: legacy might read one that was never asked about.
+func rebuild(headers []string, names *cookieNames, key string, asTheyCame bool, ended ...string) string {
 	size := len(names.legacy) + len(key) + 3
 	for _, line := range headers {
 		size += len(line) + 2
@@ -239,8 +247,8 @@ func rebuild(headers []string, names *cookieNames, key string, asTheyCame bool) 
 	out.Grow(size)
 	for _, line := range headers {
 		for pair := range pairs(line) {
-			name, _, exact := pairName(pair)
-			if name == names.legacy && !(asTheyCame && exact) || ownCookie(name) {
+			name, _, _ := pairName(pair)
+			if name == names.legacy && !(asTheyCame && passesUnjudged(pair, ended)) || ownCookie(name) {
 				continue
 			}
 			if out.Len() == 0 {

@@ -197,7 +197,10 @@ func (c *crossing) conclude(ctx context.Context, plan handover.Plan) {
 		v.key, v.expires = c.p.ticket.Key, c.p.ticket.Expires
 	}
 	if plan.Return && v.key != "" {
-		v.ret = c.returning(ctx, v.key)
+		var ended bool
+		if v.ret, ended = c.returning(ctx, v.key); ended && plan.As == handover.LegacyPassed {
+			v.key = "" // also while legacy cannot be told
+		}
 	}
 	if plan.Guest {
 		issued := c.p.e.deps.Sessions.NewGuest(c.p.visitor.ID)
@@ -236,23 +239,6 @@ func (c *crossing) login(v *verdict) (known, in bool) {
 //
 // On the wire it is 32 times "f" (ARCHITECTURE.md, Context), which no lineage is.
 var freeToReturn = [16]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
-
-// returning is claim "ret": the lineage that may return with this key, if the key still proves it.
-func (c *crossing) returning(ctx context.Context, key string) (ret [16]byte) {
-	if key != c.key {
-		c.key, c.succession = key, nil
-	}
-	s, err := c.ask(ctx)
-	switch {
-	case err != nil || s.Ended:
-		return ret
-	case s.Moved && s.Open:
-		return s.Lineage
-	case s.Moved:
-		return ret
-	}
-	return freeToReturn
-}
 
 // end ends what is left of the lineage that was refused.
 func (c *crossing) end(ctx context.Context, reason string, legacyDone bool) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httputil"
+	"strings"
 
 	"crossfade.dev/crossfade/edge/handover"
 	"crossfade.dev/crossfade/rollout"
@@ -76,13 +77,23 @@ func (e *Edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		t.own(path)
 		return
 	}
-	path, ok := canonical(path)
+	if strings.EqualFold(r.Method, http.MethodTrace) {
+		t.refuse(noTrace(t.Header()))
+		return
+	}
+	sent := path
+	path, ok := canonical(sent)
 	if !ok {
 		t.refuse(badRequest())
 		return
 	}
 	if p.route = e.find(p.req, path); p.route == nil {
 		t.refuse(notFound())
+		return
+	}
+	if e.hidesLogin(p.req, p.route, sent, path) {
+		p.route = nil
+		t.refuse(badRequest())
 		return
 	}
 	if !t.rightSize() {
@@ -217,7 +228,7 @@ func (t *trip) rewrite(pr *httputil.ProxyRequest) {
 		key, unjudged = t.verdict.key, t.verdict.unjudged
 	}
 	if t.jar.foreign || key != "" {
-		if cookie := rebuild(pr.In.Header["Cookie"], &t.e.cookies.names, key, unjudged); cookie != "" {
+		if cookie := rebuild(pr.In.Header["Cookie"], &t.e.cookies.names, key, unjudged, t.verdict.ended...); cookie != "" {
 			t.line(h, 6, "Cookie", cookie)
 		} else {
 			delete(h, "Cookie")

@@ -63,6 +63,16 @@ func notFound() *denial {
 	}
 }
 
+// noTrace refuses what asks to be told the request as it arrives: the context and the legacy key that are added
+// here are for upstreams alone.
+func noTrace(h http.Header) *denial {
+	h.Set("Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")
+	return &denial{
+		status: http.StatusMethodNotAllowed, code: "method_not_allowed", title: "That does not work here",
+		text: "Requests are not told back as they arrive.",
+	}
+}
+
 func badRequest() *denial {
 	return &denial{
 		status: http.StatusBadRequest, code: "bad_request", title: "That address makes no sense",

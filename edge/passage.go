@@ -62,6 +62,7 @@ type verdict struct {
 	expires time.Time
 	// unjudged: legacy gets all of its session cookies as they came, and judges them itself.
 	unjudged        bool
+	ended           []string // but for these
 	ret             contextjwt.ID
 	loggedIn, known bool // whether somebody is logged in, if that is known
 }

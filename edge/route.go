@@ -71,11 +71,13 @@ func (e *Edge) find(req Request, path string) *route {
 	return nil
 }
 
+// takesMethod goes by letters alone, as Django does: in another case a method must not find another route.
 func (r *route) takesMethod(method string) bool {
-	if len(r.Methods) == 0 || slices.Contains(r.Methods, method) {
+	if len(r.Methods) == 0 {
 		return true
 	}
-	return method == "HEAD" && slices.Contains(r.Methods, "GET")
+	head := strings.EqualFold(method, "HEAD")
+	return slices.ContainsFunc(r.Methods, func(m string) bool { return strings.EqualFold(m, method) || head && m == "GET" })
 }
 
 // takesPath matches without allocating. "/cart/" takes "/cart/x" and "/cart/", not "/cart".
@@ -136,6 +138,40 @@ func canonical(path string) (string, bool) {
 		}
 	}
 	return string(out), true
+}
+
+// hidesLogin reports whether some server would read a path as one that needs a login, which the one that was
+// found does not: one that drops what follows a ";" in a segment, or splits before it decodes. Such a path is
+// refused, or the check would be passed by spelling.
+func (e *Edge) hidesLogin(req Request, found *route, sent, path string) bool {
+	split := encodedSlash.Replace(sent) // what is sent as %2F is part of a segment
+	if found.require || split == sent && !strings.Contains(path, ";") {
+		return false
+	}
+	for _, path := range [...]string{sent, split} {
+		for _, bare := range [...]bool{false, true} {
+			reading, ok := canonical(path)
+			if bare {
+				reading = withoutParameters(reading)
+			}
+			if r := e.find(req, reading); ok && r != nil && r.require {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+var encodedSlash = strings.NewReplacer("%2F", "%252F", "%2f", "%252F")
+
+// withoutParameters drops them from each segment: "/cart;v=1/x" is "/cart/x".
+func withoutParameters(path string) string {
+	segments := strings.Split(path, "/")
+	for i, s := range segments {
+		segments[i], _, _ = strings.Cut(s, ";")
+	}
+	bare, _ := canonical(strings.Join(segments, "/"))
+	return bare
 }
 
 // plainPath reports whether a path is its own canonical form, as nearly every one is.

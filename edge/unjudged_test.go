@@ -65,6 +65,40 @@ func TestEdge_Unjudged(t *testing.T) {
 		a.served(t, "django", "ann")
 		untouched(t, a)
 	})
+	t.Run("a value that nobody here has read is not legacy's to read", func(t *testing.T) {
+		s := open(t)
+		s.legacy.bridgeDown = true
+		a := s.browser().nav("/", "Cookie", `sessionid=a; sessionid="\115oved"; sessionid=b; sessionid="c d"`)
+		if got := a.who.Cookies; got != "sessionid=a; sessionid=b" {
+			t.Errorf("legacy got %q", got)
+		}
+	})
+	for _, others := range []string{"", "sessionid=" + gone + "; "} {
+		t.Run("a session that ended on new is served by nobody while legacy cannot be told, beside "+others, func(t *testing.T) {
+			s := open(t)
+			b := s.browser()
+			b.cookies[cookieLegacy] = s.legacy.add("ann", session.VisitorID{})
+			s.start()
+			b.nav("/").served(t, "shop", "ann")
+			lineage := s.sessions.Resolve(t.Context(), b.cookies[cookieSession]).Session.Lineage
+			s.kill()
+			b.nav("/").served(t, "django", "ann")
+			key := b.cookies[cookieLegacy]
+			delete(b.cookies, cookieLegacy)
+			s.lift()
+			s.legacy.bridgeDown = true
+			s.end(t, session.End{Lineage: lineage})
+			for _, a := range []answer{
+				b.nav("/", "Cookie", others+"sessionid="+key), b.fetch("/mono/", "Cookie", others+"sessionid="+key),
+				b.nav("/account/", "Cookie", others+"sessionid="+key),
+			} {
+				if a.Subject != "" || strings.Contains(a.who.Cookies, key) {
+					t.Errorf("%d: %q is served, legacy got %q", a.StatusCode, a.Subject, a.who.Cookies)
+				}
+				untouched(t, a)
+			}
+		})
+	}
 	t.Run("what came is not judged by its spelling: odd ones are still taken out", func(t *testing.T) {
 		s := open(t)
 		key := s.legacy.add("ann", session.VisitorID{})

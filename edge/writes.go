@@ -49,7 +49,7 @@ func (p *passage) settle() {
 	case handover.Drop:
 		w.legacy, w.related = handover.Drop, v.plan.System == rollout.New
 	case handover.Keep:
-		if p.entry && p.jar.legacy.n > 1 && v.plan.As == handover.LegacyPassed {
+		if p.entry && p.jar.legacy.n > 1 && v.plan.As == handover.LegacyPassed && v.key != "" {
 			// Several came and one was live: from now on there is one.
 			w.legacy, w.legacyKey, w.legacyExpires = handover.Set, v.key, p.now.Add(p.e.cfg.Handover.CounterpartLife)
 		}
