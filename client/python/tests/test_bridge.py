@@ -114,6 +114,7 @@ class TestRefusal:
             {"expires": None},
             {"expires": 1.5},
             {"expires": 1 << 60},
+            {"expires": 1 << 39},  # after the last of all dates
             {"data": []},
             {"born": -1},
             {"operation": None},

@@ -308,3 +308,29 @@ class TestMovedAwayMeanwhile:
         key, _ = restored("Patch")
         browser.visit("/put", api.context(logged_in), body={"cart": [2]})
         assert engine.read(key).data["cart"] == [2]
+
+    @pytest.fixture
+    def on_legacy(self, api, bridge):
+        """A guest's record that has moved to legacy, and the browser that has it there."""
+        record, browser = api.make({"cart": [1]}, state="moved"), Browser()
+        browser.cookies["sessionid"] = hex_id()
+        bridge.restore(lineage=record["lineage"], key=browser.cookies["sessionid"].value, data={"cart": [1]})
+        return record, browser
+
+    def test_data_follows_to_a_key_that_was_cycled_since(self, api, browser, each_engine, on_legacy):
+        record, there = on_legacy
+        legacy = api.context(sys="legacy")
+        there.visit("/cycle", legacy)
+        assert browser.visit("/who", api.context(record)).json()["cart"] == [1]
+        browser.visit("/put", api.context(record), body={"cart": [2]})
+        assert there.visit("/who", legacy).json()["cart"] == [2]
+
+    def test_who_has_the_guests_token_neither_sees_nor_changes_a_later_login(
+        self, api, browser, ann, each_engine, on_legacy
+    ):
+        record, there = on_legacy
+        legacy = api.context(sys="legacy")
+        there.visit("/sign_in", legacy, post=ANN)
+        assert browser.visit("/who", api.context(record)).json() == {"user": None, "cart": None}
+        browser.visit("/put", api.context(record), body={"cart": ["planted"]})
+        assert there.visit("/who", legacy).json() == {"user": "ann", "cart": [1]}

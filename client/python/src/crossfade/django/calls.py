@@ -9,7 +9,7 @@ from typing import Any
 from .engine import valid
 
 _ID = re.compile(r"[0-9a-f]{32}")
-MAX_TIME = 1 << 40  # seconds; later is not a time
+MAX_TIME = 1 << 37  # seconds, in the year 6325; dates end with the year 9999
 
 
 class Malformed(ValueError):

@@ -218,6 +218,8 @@ def follow(old: str | None, new: str, stamp: Stamp, subject: str) -> None:
         operation="",
         expires=before.expires if before else 0,
     )
+    # Whoever asks for the lineage's living key must not be given the one that the site deletes now.
+    _all(LegacyKey).filter(pk=key_hash(old or ""), moved=0).delete()
 
 
 def known(key: str) -> LegacyKey | None:

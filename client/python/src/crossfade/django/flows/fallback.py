@@ -46,7 +46,7 @@ def not_live(store: SessionStore, changes: Changes) -> None:
         delete=[k for k in changes.delete if k not in AUTH_KEYS],
     )
     key = ledger.live_key(store.lineage, ACTIVE) if store.lineage else None
-    if key is None or ledger.tombstoned(store.lineage) or not _apply(key, changes):
+    if key is None or ledger.tombstoned(store.lineage) or not _apply(store, key, changes):
         store.visit.runtime.counts.add("session.not_live")
 
 
@@ -63,7 +63,7 @@ def keep(store: SessionStore, changes: Changes) -> None:
             _queue(store, changes)
             key = ledger.live_key(store.lineage, ACTIVE, COUNTERPART)
             if key:
-                _apply(key, changes)
+                _apply(store, key, changes)
     elif changes:
         from . import counterpart
 
@@ -101,12 +101,21 @@ def _data_of(store: SessionStore, *purposes: str) -> dict[str, Any]:
     subject = str(row.data.get(LOGIN_KEY, ""))
     if ledger.ruling(key.session_key, Stamp.of(row.data), subject).ended:  # a mark deletes no row
         return {}
+    if not _same_person(store, row):
+        return {}
     return {k: v for k, v in row.data.items() if k != mapping.STAMP_KEY}
 
 
-def _apply(key: LegacyKey, changes: Changes) -> bool:
+def _same_person(store: SessionStore, row: engine.Row) -> bool:
+    # She may have logged in on legacy since. Her guest's token, which somebody may have planted, must
+    # neither see nor change what is there now.
+    context = store.visit.context
+    return context is not None and str(row.data.get(LOGIN_KEY, "")) == (context.subject or "")
+
+
+def _apply(store: SessionStore, key: LegacyKey, changes: Changes) -> bool:
     row = engine.read(key.session_key)
-    if row is None:
+    if row is None or not _same_person(store, row):
         return False
     row.data.update({k: mapping.decode(t) for k, t in changes.set.items()})
     for name in changes.delete:
