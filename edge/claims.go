@@ -23,7 +23,19 @@ func (p *passage) describe() {
 	if s := p.verdict.session; s != nil {
 		describeSession(&c, s, p.verdict.reader)
 	}
+	if c.Kind != contextjwt.Authenticated {
+		d := p.device()
+		c.Agent, c.Network = d.Agent, ""
+		if d.Network.IsValid() {
+			c.Network = d.Network.String()
+		}
+	}
 	p.claims = c
+}
+
+// device is what a session that begins with this request is begun on.
+func (p *passage) device() session.Device {
+	return session.NewDevice(p.req.Header("User-Agent"), p.e.clientOf(p.peer.client))
 }
 
 // tellsVisitor reports whether applications may know this browser by its visitor id. One that was made up

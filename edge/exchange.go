@@ -26,7 +26,7 @@ func (c *crossing) exchange(ctx context.Context, op handover.Op) handover.Outcom
 	flight := "exchange\x00" + key + "\x00" + string(c.p.visitor.ID[:]) + string(into[:])
 	out, _, _ := c.p.e.flights.Do(flight, func() (any, error) {
 		return c.p.e.exchange(context.WithoutCancel(ctx), exchangeOrder{
-			key: key, into: into, visitor: c.p.visitor.ID, killed: c.killed, request: c.p.id,
+			key: key, into: into, visitor: c.p.visitor.ID, device: c.p.device(), killed: c.killed, request: c.p.id,
 		}), nil
 	})
 	done := out.(exchangeDone)
@@ -66,6 +66,7 @@ type exchangeOrder struct {
 	key     string
 	into    session.ID
 	visitor session.VisitorID
+	device  session.Device
 	killed  bool
 	request string
 	// followed: key is where the session of the key that was presented has gone since.
@@ -116,7 +117,7 @@ func (e *Edge) exchange(ctx context.Context, o exchangeOrder) exchangeDone {
 			LegacyKey: o.key, Lineage: answer.Lineage, Visitor: o.visitor, Origin: e.cfg.Legacy.Name,
 			Kind: answer.Kind, Subject: answer.Subject, AuthTime: answer.AuthTime, Born: answer.Born,
 			ExpiresAt: e.remaining(answer), Idle: answer.Idle, Data: moved, Generation: answer.Generation,
-			Counterpart: answer.Counterpart, CounterpartAt: answer.Expires, Into: o.into,
+			Counterpart: answer.Counterpart, CounterpartAt: answer.Expires, Into: o.into, Device: o.device,
 		})
 	})
 	if err != nil {

@@ -16,6 +16,7 @@ import (
 
 const (
 	headVersion       = 1
+	headWithDevice    = 2 // as 1, with the device behind it
 	attributesVersion = 1
 )
 
@@ -25,7 +26,11 @@ var errCodec = errors.New("session: stored record is damaged")
 // generation, state, end reason, subject, version, created, last seen, idle, expires, born, first, used,
 // secret, sealed, keep and attributes.
 func AppendHead(b []byte, r *Record) []byte {
-	b = append(b, headVersion, byte(r.Kind), flag(r.FromGuest))
+	version := byte(headVersion)
+	if !r.Device.IsZero() {
+		version = headWithDevice
+	}
+	b = append(b, version, byte(r.Kind), flag(r.FromGuest))
 	b = appendTime(b, r.AuthTime)
 	b = binary.AppendUvarint(b, uint64(len(r.Methods)))
 	for _, m := range r.Methods {
@@ -47,13 +52,19 @@ func AppendHead(b []byte, r *Record) []byte {
 	b = appendRef(b, r.Counterpart)
 	b = appendRef(b, r.Claim)
 	b = append16(b, r.Operation)
-	return append16(b, r.Next)
+	b = append16(b, r.Next)
+	if version == headWithDevice {
+		network, _ := r.Device.Network.MarshalBinary() // never fails
+		b = appendBytes(appendBytes(appendBytes(b, r.Device.Agent), network), r.Device.Label)
+	}
+	return b
 }
 
 // DecodeHead reads what AppendHead wrote into r, and leaves its other fields alone.
 func DecodeHead(b []byte, r *Record) error {
 	d := decoder{b: b}
-	if d.byte() != headVersion {
+	version := d.byte()
+	if version != headVersion && version != headWithDevice {
 		return errCodec
 	}
 	r.Kind, r.FromGuest = Kind(d.byte()), d.byte() == 1
@@ -77,6 +88,14 @@ func DecodeHead(b []byte, r *Record) error {
 	r.Claim = d.ref()
 	r.Operation = d.array16()
 	r.Next = d.array16()
+	r.Device = Device{}
+	if version == headWithDevice {
+		r.Device.Agent = string(d.bytes())
+		if err := r.Device.Network.UnmarshalBinary(d.bytes()); err != nil {
+			return errCodec
+		}
+		r.Device.Label = string(d.bytes())
+	}
 	return d.end()
 }
 

@@ -3,6 +3,7 @@ package session_test
 import (
 	"bytes"
 	"encoding/json"
+	"net/netip"
 	"reflect"
 	"testing"
 	"time"
@@ -14,7 +15,8 @@ func fullRecord() *session.Record {
 	at := time.UnixMilli(1_700_000_000_123).UTC()
 	return &session.Record{
 		Session: session.Session{Kind: session.Authenticated, AuthTime: at, Methods: []string{"pwd", ""}, Level: "aal2",
-			Visitor: session.VisitorID{1}, Origin: "shop"},
+			Visitor: session.VisitorID{1}, Origin: "shop",
+			Device: session.Device{Agent: "Firefox", Network: netip.MustParsePrefix("2001:db8::/56"), Label: "kitchen"}},
 		SecretAt: at, Previous: []session.Previous{{Hash: session.SecretHash{1}}, {Hash: session.SecretHash{2}, View: session.ID{3}, Until: at}},
 		Privileged: at, FromGuest: true, View: session.ID{4}, ViewOf: session.ID{5},
 		Counterpart: session.LegacyRef{Hash: session.KeyHash{6}, Sealed: []byte("c"), Expires: at},
@@ -54,6 +56,7 @@ func FuzzDecodeHead(f *testing.F) {
 	f.Add(session.AppendHead(nil, fullRecord()))
 	f.Add(session.AppendHead(nil, &session.Record{}))
 	f.Add([]byte{1, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1})
+	f.Add(session.AppendHead(nil, &session.Record{Session: session.Session{Device: session.Device{Label: "a"}}}))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var r, again session.Record
 		if session.DecodeHead(b, &r) != nil {

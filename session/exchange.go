@@ -164,6 +164,7 @@ func (m *Manager) exchangeFirst(ctx context.Context, x Exchange, key *Key, recs 
 	rec.Lineage, rec.Generation = x.Lineage, nextGeneration(x.Generation, recs)
 	rec.Subject, rec.Origin, rec.AuthTime = x.Subject, x.Origin, x.AuthTime
 	rec.Idle, rec.ExpiresAt = x.Idle, x.ExpiresAt
+	rec.begunOn(x.Device)
 	rec.deadlines()
 	var err error
 	if rec.Attributes, _, err = m.cfg.Limits.edit(map[string]Attribute{}, x.Data, nil, 1); err != nil {

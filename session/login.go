@@ -119,6 +119,7 @@ func (m *Manager) login(ctx context.Context, u Upgrade, rec *Record, now time.Ti
 	rec.Kind, rec.Subject = Authenticated, u.Subject
 	rec.AuthTime, rec.Methods, rec.Level = authTime(u.AuthTime, now), u.Methods, u.Level
 	rec.Born, rec.ExpiresAt = u.Born, now.Add(m.cfg.Absolute)
+	rec.begunOn(u.Device)
 	if u.Idle != 0 {
 		rec.Idle = u.Idle
 	}

@@ -18,6 +18,8 @@ type Patch struct {
 	// Guest is the proof for a session that has no record yet: what the guest token said. The record is
 	// made under that id, insert-if-absent. Nil: the record must exist.
 	Guest *GuestProof
+	// Device is what a session that is made by this patch was begun on.
+	Device Device
 }
 
 // GuestProof is what a verified guest token (or a context made from one) says.
@@ -50,6 +52,7 @@ type Upgrade struct {
 	Idle          time.Duration
 	LegacyKey     string // the counterpart that legacy made in the same request
 	LegacyExpires time.Time
+	Device        Device // what the login came from
 }
 
 // StepUp is a fresh authentication of the same subject.
@@ -76,6 +79,7 @@ type Exchange struct {
 	ExpiresAt time.Time
 	Idle      time.Duration
 	Data      map[string]json.RawMessage
+	Device    Device // of the browser that presented the key
 	// Generation is the last generation that the legacy system knows of this lineage; 0: none. It counts
 	// when the record that held it here has been cleaned up.
 	Generation    uint32

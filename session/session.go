@@ -120,6 +120,7 @@ type Session struct {
 	Version    uint64    // grows with every change
 	Visitor    VisitorID // zero where it is not known, as behind a guest token
 	Origin     string    // name of the legacy system that it was exchanged from; empty if born here
+	Device     Device    // of its beginning or last login; zero where it is not known
 	State      State
 	EndReason  string
 	Written    bool // false: a guest token with nothing in the store behind it

@@ -125,6 +125,7 @@ func (m *Manager) firstWrite(ctx context.Context, p Patch, guest GuestProof) (Pa
 	now := m.now()
 	rec := m.beginGuest(guest, now)
 	rec.Attributes = attrs
+	rec.begunOn(p.Device)
 	if p.Idle != 0 {
 		rec.Idle = p.Idle
 	}

@@ -146,6 +146,11 @@ type Claims struct {
 	GuestExpires int64  `json:"gx,omitzero"`
 	GuestBorn    uint64 `json:"gb,omitzero"`
 
+	// Agent and Network are what a session that begins with this request is begun on. Both are absent where
+	// somebody is logged in: it is known by then.
+	Agent   string `json:"ua,omitzero"`  // the browser's User-Agent, cut
+	Network string `json:"net,omitzero"` // of its address, like 203.0.113.0/24
+
 	ReadOnly bool `json:"ro,omitzero"`    // the old secret's guest view: no writes
 	Return   ID   `json:"ret,omitzero"`   // lineage that may return to legacy on this request
 	Tools    bool `json:"tools,omitzero"` // an internal tool: the legacy session cookie is its own

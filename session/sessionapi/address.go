@@ -2,6 +2,7 @@ package sessionapi
 
 import (
 	"context"
+	"net/netip"
 	"time"
 
 	"crossfade.dev/crossfade/internal/contextjwt"
@@ -108,6 +109,15 @@ func (d address) proof() *session.GuestProof {
 		Issued: time.Unix(d.context.GuestIssued, 0), ExpiresAt: time.Unix(d.context.GuestExpires, 0),
 		Born: session.Mark(d.context.GuestBorn),
 	}
+}
+
+// device is what the context says of the browser; zero where it says nothing.
+func (d address) device() session.Device {
+	if d.context == nil {
+		return session.Device{}
+	}
+	network, _ := netip.ParsePrefix(d.context.Network) // the zero prefix: not known
+	return session.Device{Agent: d.context.Agent, Network: network}
 }
 
 // existing refuses an address that names no session.

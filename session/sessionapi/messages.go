@@ -3,6 +3,7 @@ package sessionapi
 import (
 	"encoding/json"
 	"maps"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -23,7 +24,28 @@ func sessionMessage(s *session.Session) *sessionv1.Session {
 	if !s.Visitor.IsZero() {
 		out.Visitor = s.Visitor.String()
 	}
+	if d := s.Device; !d.IsZero() {
+		out.Device = &sessionv1.Device{UserAgent: d.Agent, Label: d.Label}
+		if d.Network.IsValid() {
+			out.Device.Address = d.Network.String()
+		}
+	}
 	return out
+}
+
+// device is what a context says of the browser, with what the caller knows better. An address of the caller's is
+// cut to its network; one that is none is left out: it decides nothing.
+func device(d session.Device, in *sessionv1.Device) session.Device {
+	if in.GetUserAgent() != "" {
+		d.Agent = in.GetUserAgent()
+	}
+	if addr, err := netip.ParseAddr(in.GetAddress()); err == nil {
+		d.Network = session.NetworkOf(addr)
+	} else if network, err := netip.ParsePrefix(in.GetAddress()); err == nil {
+		d.Network = network
+	}
+	d.Label = in.GetLabel()
+	return d
 }
 
 // claimedSession is the session as a context describes it: all that its bearer has proved.

@@ -45,6 +45,7 @@ func (a *API) patch(to address, in *sessionv1.PatchRequest) (session.Patch, erro
 	}
 	p := session.Patch{
 		ID: to.id, Set: values(in.GetSet()), Delete: in.GetDelete(), IfVersion: in.GetIfVersion(), Idle: idle, Guest: to.proof(),
+		Device: to.device(),
 	}
 	if to.id.IsZero() {
 		p.Guest = a.newGuest(to)
@@ -109,6 +110,7 @@ func upgrade(to address, in *sessionv1.UpgradeRequest) (session.Upgrade, error) 
 		ID: to.id, Guest: to.proof(), Subject: in.GetSubject(), AuthTime: moment(in.GetAuthTime()),
 		Methods: in.GetMethods(), Level: in.GetLevel(), Born: session.Mark(in.GetBorn()), Set: values(in.GetSet()), Delete: in.GetDelete(),
 		Idle: idle, LegacyKey: in.GetCounterpart(), LegacyExpires: moment(in.GetCounterpartExpires()),
+		Device: device(to.device(), in.GetDevice()),
 	}
 	if to.context != nil {
 		u.Visitor = session.VisitorID(to.context.Visitor)

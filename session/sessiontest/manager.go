@@ -27,6 +27,7 @@ func RunManager(t *testing.T, open func(testing.TB) session.Store) {
 		"expiry":      testExpiry,
 		"rotate":      testRotate,
 		"login":       testLogin,
+		"device":      testDevice,
 		"step-up":     testStepUp,
 		"exchange":    testExchange,
 		"refusals":    testRefusals,

@@ -120,6 +120,8 @@ func (p *program) showSession(w io.Writer, out *sessionv1.GetResponse, values bo
 		[2]string{"level", s.GetLevel()}, [2]string{"created", at(s.GetCreated())}, [2]string{"last seen", at(s.GetLastSeen())},
 		[2]string{"idle until", idle}, [2]string{"at most until", last},
 		[2]string{"visitor", s.GetVisitor()}, [2]string{"came from", s.GetOrigin()},
+		[2]string{"device", s.GetDevice().GetUserAgent()}, [2]string{"device's label", s.GetDevice().GetLabel()},
+		[2]string{"network", s.GetDevice().GetAddress()},
 		[2]string{"version", strconv.FormatUint(s.GetVersion(), 10)})
 	all := out.GetAttributes().GetValues()
 	if len(all) == 0 {

@@ -50,6 +50,7 @@ type Session struct {
 	EndReason     string                 `protobuf:"bytes,17,opt,name=end_reason,json=endReason,proto3" json:"end_reason,omitempty"`
 	Written       bool                   `protobuf:"varint,18,opt,name=written,proto3" json:"written,omitempty"`
 	Born          uint64                 `protobuf:"varint,19,opt,name=born,proto3" json:"born,omitempty"`
+	Device        *Device                `protobuf:"bytes,20,opt,name=device,proto3" json:"device,omitempty"` // absent where it is not known
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -217,6 +218,74 @@ func (x *Session) GetBorn() uint64 {
 	return 0
 }
 
+func (x *Session) GetDevice() *Device {
+	if x != nil {
+		return x.Device
+	}
+	return nil
+}
+
+// Device is the browser that a session was begun on, or last logged in with. It proves nothing.
+type Device struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	UserAgent     string                 `protobuf:"bytes,1,opt,name=user_agent,json=userAgent,proto3" json:"user_agent,omitempty"` // at most 200 bytes of it
+	Address       string                 `protobuf:"bytes,2,opt,name=address,proto3" json:"address,omitempty"`                      // its network, like 203.0.113.0/24 or 2001:db8::/56; the address is not kept
+	Label         string                 `protobuf:"bytes,3,opt,name=label,proto3" json:"label,omitempty"`                          // what its owner or the application calls it
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Device) Reset() {
+	*x = Device{}
+	mi := &file_crossfade_session_v1_session_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Device) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Device) ProtoMessage() {}
+
+func (x *Device) ProtoReflect() protoreflect.Message {
+	mi := &file_crossfade_session_v1_session_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Device.ProtoReflect.Descriptor instead.
+func (*Device) Descriptor() ([]byte, []int) {
+	return file_crossfade_session_v1_session_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *Device) GetUserAgent() string {
+	if x != nil {
+		return x.UserAgent
+	}
+	return ""
+}
+
+func (x *Device) GetAddress() string {
+	if x != nil {
+		return x.Address
+	}
+	return ""
+}
+
+func (x *Device) GetLabel() string {
+	if x != nil {
+		return x.Label
+	}
+	return ""
+}
+
 // Attributes are JSON texts by key, so that number types survive: {"cart": "{\"12\":1}"}.
 type Attributes struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -227,7 +296,7 @@ type Attributes struct {
 
 func (x *Attributes) Reset() {
 	*x = Attributes{}
-	mi := &file_crossfade_session_v1_session_proto_msgTypes[1]
+	mi := &file_crossfade_session_v1_session_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -239,7 +308,7 @@ func (x *Attributes) String() string {
 func (*Attributes) ProtoMessage() {}
 
 func (x *Attributes) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_session_v1_session_proto_msgTypes[1]
+	mi := &file_crossfade_session_v1_session_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -252,7 +321,7 @@ func (x *Attributes) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Attributes.ProtoReflect.Descriptor instead.
 func (*Attributes) Descriptor() ([]byte, []int) {
-	return file_crossfade_session_v1_session_proto_rawDescGZIP(), []int{1}
+	return file_crossfade_session_v1_session_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *Attributes) GetValues() map[string]string {
@@ -274,7 +343,7 @@ type Selector struct {
 
 func (x *Selector) Reset() {
 	*x = Selector{}
-	mi := &file_crossfade_session_v1_session_proto_msgTypes[2]
+	mi := &file_crossfade_session_v1_session_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -286,7 +355,7 @@ func (x *Selector) String() string {
 func (*Selector) ProtoMessage() {}
 
 func (x *Selector) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_session_v1_session_proto_msgTypes[2]
+	mi := &file_crossfade_session_v1_session_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -299,7 +368,7 @@ func (x *Selector) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Selector.ProtoReflect.Descriptor instead.
 func (*Selector) Descriptor() ([]byte, []int) {
-	return file_crossfade_session_v1_session_proto_rawDescGZIP(), []int{2}
+	return file_crossfade_session_v1_session_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Selector) GetId() string {
@@ -332,7 +401,7 @@ type ResolveRequest struct {
 
 func (x *ResolveRequest) Reset() {
 	*x = ResolveRequest{}
-	mi := &file_crossfade_session_v1_session_proto_msgTypes[3]
+	mi := &file_crossfade_session_v1_session_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -344,7 +413,7 @@ func (x *ResolveRequest) String() string {
 func (*ResolveRequest) ProtoMessage() {}
 
 func (x *ResolveRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_session_v1_session_proto_msgTypes[3]
+	mi := &file_crossfade_session_v1_session_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -357,7 +426,7 @@ func (x *ResolveRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResolveRequest.ProtoReflect.Descriptor instead.
 func (*ResolveRequest) Descriptor() ([]byte, []int) {
-	return file_crossfade_session_v1_session_proto_rawDescGZIP(), []int{3}
+	return file_crossfade_session_v1_session_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *ResolveRequest) GetToken() string {
@@ -378,7 +447,7 @@ type ResolveResponse struct {
 
 func (x *ResolveResponse) Reset() {
 	*x = ResolveResponse{}
-	mi := &file_crossfade_session_v1_session_proto_msgTypes[4]
+	mi := &file_crossfade_session_v1_session_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -390,7 +459,7 @@ func (x *ResolveResponse) String() string {
 func (*ResolveResponse) ProtoMessage() {}
 
 func (x *ResolveResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_session_v1_session_proto_msgTypes[4]
+	mi := &file_crossfade_session_v1_session_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -403,7 +472,7 @@ func (x *ResolveResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResolveResponse.ProtoReflect.Descriptor instead.
 func (*ResolveResponse) Descriptor() ([]byte, []int) {
-	return file_crossfade_session_v1_session_proto_rawDescGZIP(), []int{4}
+	return file_crossfade_session_v1_session_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *ResolveResponse) GetWorth() string {
@@ -436,7 +505,7 @@ type GetRequest struct {
 
 func (x *GetRequest) Reset() {
 	*x = GetRequest{}
-	mi := &file_crossfade_session_v1_session_proto_msgTypes[5]
+	mi := &file_crossfade_session_v1_session_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -448,7 +517,7 @@ func (x *GetRequest) String() string {
 func (*GetRequest) ProtoMessage() {}
 
 func (x *GetRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_session_v1_session_proto_msgTypes[5]
+	mi := &file_crossfade_session_v1_session_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -461,7 +530,7 @@ func (x *GetRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetRequest.ProtoReflect.Descriptor instead.
 func (*GetRequest) Descriptor() ([]byte, []int) {
-	return file_crossfade_session_v1_session_proto_rawDescGZIP(), []int{5}
+	return file_crossfade_session_v1_session_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *GetRequest) GetSession() *Selector {
@@ -481,7 +550,7 @@ type GetResponse struct {
 
 func (x *GetResponse) Reset() {
 	*x = GetResponse{}
-	mi := &file_crossfade_session_v1_session_proto_msgTypes[6]
+	mi := &file_crossfade_session_v1_session_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -493,7 +562,7 @@ func (x *GetResponse) String() string {
 func (*GetResponse) ProtoMessage() {}
 
 func (x *GetResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_session_v1_session_proto_msgTypes[6]
+	mi := &file_crossfade_session_v1_session_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -506,7 +575,7 @@ func (x *GetResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetResponse.ProtoReflect.Descriptor instead.
 func (*GetResponse) Descriptor() ([]byte, []int) {
-	return file_crossfade_session_v1_session_proto_rawDescGZIP(), []int{6}
+	return file_crossfade_session_v1_session_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *GetResponse) GetSession() *Session {
@@ -539,7 +608,7 @@ type PatchRequest struct {
 
 func (x *PatchRequest) Reset() {
 	*x = PatchRequest{}
-	mi := &file_crossfade_session_v1_session_proto_msgTypes[7]
+	mi := &file_crossfade_session_v1_session_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -551,7 +620,7 @@ func (x *PatchRequest) String() string {
 func (*PatchRequest) ProtoMessage() {}
 
 func (x *PatchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_session_v1_session_proto_msgTypes[7]
+	mi := &file_crossfade_session_v1_session_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -564,7 +633,7 @@ func (x *PatchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PatchRequest.ProtoReflect.Descriptor instead.
 func (*PatchRequest) Descriptor() ([]byte, []int) {
-	return file_crossfade_session_v1_session_proto_rawDescGZIP(), []int{7}
+	return file_crossfade_session_v1_session_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *PatchRequest) GetSession() *Selector {
@@ -615,7 +684,7 @@ type PatchResponse struct {
 
 func (x *PatchResponse) Reset() {
 	*x = PatchResponse{}
-	mi := &file_crossfade_session_v1_session_proto_msgTypes[8]
+	mi := &file_crossfade_session_v1_session_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -627,7 +696,7 @@ func (x *PatchResponse) String() string {
 func (*PatchResponse) ProtoMessage() {}
 
 func (x *PatchResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_session_v1_session_proto_msgTypes[8]
+	mi := &file_crossfade_session_v1_session_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -640,7 +709,7 @@ func (x *PatchResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PatchResponse.ProtoReflect.Descriptor instead.
 func (*PatchResponse) Descriptor() ([]byte, []int) {
-	return file_crossfade_session_v1_session_proto_rawDescGZIP(), []int{8}
+	return file_crossfade_session_v1_session_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *PatchResponse) GetVersion() uint64 {
@@ -681,13 +750,16 @@ type UpgradeRequest struct {
 	CounterpartExpires int64  `protobuf:"varint,10,opt,name=counterpart_expires,json=counterpartExpires,proto3" json:"counterpart_expires,omitempty"`
 	IdleSeconds        int64  `protobuf:"varint,11,opt,name=idle_seconds,json=idleSeconds,proto3" json:"idle_seconds,omitempty"`
 	Visitor            string `protobuf:"bytes,12,opt,name=visitor,proto3" json:"visitor,omitempty"` // used when no session is given
-	unknownFields      protoimpl.UnknownFields
-	sizeCache          protoimpl.SizeCache
+	// What the login came from, where the caller knows better than the context: for an application that is reached without
+	// the edge. The address may be a whole one: its network is kept.
+	Device        *Device `protobuf:"bytes,13,opt,name=device,proto3" json:"device,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *UpgradeRequest) Reset() {
 	*x = UpgradeRequest{}
-	mi := &file_crossfade_session_v1_session_proto_msgTypes[9]
+	mi := &file_crossfade_session_v1_session_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -699,7 +771,7 @@ func (x *UpgradeRequest) String() string {
 func (*UpgradeRequest) ProtoMessage() {}
 
 func (x *UpgradeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_session_v1_session_proto_msgTypes[9]
+	mi := &file_crossfade_session_v1_session_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -712,7 +784,7 @@ func (x *UpgradeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpgradeRequest.ProtoReflect.Descriptor instead.
 func (*UpgradeRequest) Descriptor() ([]byte, []int) {
-	return file_crossfade_session_v1_session_proto_rawDescGZIP(), []int{9}
+	return file_crossfade_session_v1_session_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *UpgradeRequest) GetSession() *Selector {
@@ -799,6 +871,13 @@ func (x *UpgradeRequest) GetVisitor() string {
 	return ""
 }
 
+func (x *UpgradeRequest) GetDevice() *Device {
+	if x != nil {
+		return x.Device
+	}
+	return nil
+}
+
 type UpgradeResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Version       uint64                 `protobuf:"varint,1,opt,name=version,proto3" json:"version,omitempty"`
@@ -810,7 +889,7 @@ type UpgradeResponse struct {
 
 func (x *UpgradeResponse) Reset() {
 	*x = UpgradeResponse{}
-	mi := &file_crossfade_session_v1_session_proto_msgTypes[10]
+	mi := &file_crossfade_session_v1_session_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -822,7 +901,7 @@ func (x *UpgradeResponse) String() string {
 func (*UpgradeResponse) ProtoMessage() {}
 
 func (x *UpgradeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_session_v1_session_proto_msgTypes[10]
+	mi := &file_crossfade_session_v1_session_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -835,7 +914,7 @@ func (x *UpgradeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpgradeResponse.ProtoReflect.Descriptor instead.
 func (*UpgradeResponse) Descriptor() ([]byte, []int) {
-	return file_crossfade_session_v1_session_proto_rawDescGZIP(), []int{10}
+	return file_crossfade_session_v1_session_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *UpgradeResponse) GetVersion() uint64 {
@@ -874,7 +953,7 @@ type StepUpRequest struct {
 
 func (x *StepUpRequest) Reset() {
 	*x = StepUpRequest{}
-	mi := &file_crossfade_session_v1_session_proto_msgTypes[11]
+	mi := &file_crossfade_session_v1_session_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -886,7 +965,7 @@ func (x *StepUpRequest) String() string {
 func (*StepUpRequest) ProtoMessage() {}
 
 func (x *StepUpRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_session_v1_session_proto_msgTypes[11]
+	mi := &file_crossfade_session_v1_session_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -899,7 +978,7 @@ func (x *StepUpRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepUpRequest.ProtoReflect.Descriptor instead.
 func (*StepUpRequest) Descriptor() ([]byte, []int) {
-	return file_crossfade_session_v1_session_proto_rawDescGZIP(), []int{11}
+	return file_crossfade_session_v1_session_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *StepUpRequest) GetSession() *Selector {
@@ -962,7 +1041,7 @@ type StepUpResponse struct {
 
 func (x *StepUpResponse) Reset() {
 	*x = StepUpResponse{}
-	mi := &file_crossfade_session_v1_session_proto_msgTypes[12]
+	mi := &file_crossfade_session_v1_session_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -974,7 +1053,7 @@ func (x *StepUpResponse) String() string {
 func (*StepUpResponse) ProtoMessage() {}
 
 func (x *StepUpResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_session_v1_session_proto_msgTypes[12]
+	mi := &file_crossfade_session_v1_session_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -987,7 +1066,7 @@ func (x *StepUpResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepUpResponse.ProtoReflect.Descriptor instead.
 func (*StepUpResponse) Descriptor() ([]byte, []int) {
-	return file_crossfade_session_v1_session_proto_rawDescGZIP(), []int{12}
+	return file_crossfade_session_v1_session_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *StepUpResponse) GetVersion() uint64 {
@@ -1020,7 +1099,7 @@ type RotateRequest struct {
 
 func (x *RotateRequest) Reset() {
 	*x = RotateRequest{}
-	mi := &file_crossfade_session_v1_session_proto_msgTypes[13]
+	mi := &file_crossfade_session_v1_session_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1032,7 +1111,7 @@ func (x *RotateRequest) String() string {
 func (*RotateRequest) ProtoMessage() {}
 
 func (x *RotateRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_session_v1_session_proto_msgTypes[13]
+	mi := &file_crossfade_session_v1_session_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1045,7 +1124,7 @@ func (x *RotateRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RotateRequest.ProtoReflect.Descriptor instead.
 func (*RotateRequest) Descriptor() ([]byte, []int) {
-	return file_crossfade_session_v1_session_proto_rawDescGZIP(), []int{13}
+	return file_crossfade_session_v1_session_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *RotateRequest) GetSession() *Selector {
@@ -1066,7 +1145,7 @@ type RotateResponse struct {
 
 func (x *RotateResponse) Reset() {
 	*x = RotateResponse{}
-	mi := &file_crossfade_session_v1_session_proto_msgTypes[14]
+	mi := &file_crossfade_session_v1_session_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1078,7 +1157,7 @@ func (x *RotateResponse) String() string {
 func (*RotateResponse) ProtoMessage() {}
 
 func (x *RotateResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_session_v1_session_proto_msgTypes[14]
+	mi := &file_crossfade_session_v1_session_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1091,7 +1170,7 @@ func (x *RotateResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RotateResponse.ProtoReflect.Descriptor instead.
 func (*RotateResponse) Descriptor() ([]byte, []int) {
-	return file_crossfade_session_v1_session_proto_rawDescGZIP(), []int{14}
+	return file_crossfade_session_v1_session_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *RotateResponse) GetVersion() uint64 {
@@ -1136,7 +1215,7 @@ type EndRequest struct {
 
 func (x *EndRequest) Reset() {
 	*x = EndRequest{}
-	mi := &file_crossfade_session_v1_session_proto_msgTypes[15]
+	mi := &file_crossfade_session_v1_session_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1148,7 +1227,7 @@ func (x *EndRequest) String() string {
 func (*EndRequest) ProtoMessage() {}
 
 func (x *EndRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_session_v1_session_proto_msgTypes[15]
+	mi := &file_crossfade_session_v1_session_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1161,7 +1240,7 @@ func (x *EndRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndRequest.ProtoReflect.Descriptor instead.
 func (*EndRequest) Descriptor() ([]byte, []int) {
-	return file_crossfade_session_v1_session_proto_rawDescGZIP(), []int{15}
+	return file_crossfade_session_v1_session_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *EndRequest) GetTarget() isEndRequest_Target {
@@ -1276,7 +1355,7 @@ type EndResponse struct {
 
 func (x *EndResponse) Reset() {
 	*x = EndResponse{}
-	mi := &file_crossfade_session_v1_session_proto_msgTypes[16]
+	mi := &file_crossfade_session_v1_session_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1288,7 +1367,7 @@ func (x *EndResponse) String() string {
 func (*EndResponse) ProtoMessage() {}
 
 func (x *EndResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_session_v1_session_proto_msgTypes[16]
+	mi := &file_crossfade_session_v1_session_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1301,7 +1380,7 @@ func (x *EndResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndResponse.ProtoReflect.Descriptor instead.
 func (*EndResponse) Descriptor() ([]byte, []int) {
-	return file_crossfade_session_v1_session_proto_rawDescGZIP(), []int{16}
+	return file_crossfade_session_v1_session_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *EndResponse) GetEnded() uint64 {
@@ -1336,7 +1415,7 @@ type ListRequest struct {
 
 func (x *ListRequest) Reset() {
 	*x = ListRequest{}
-	mi := &file_crossfade_session_v1_session_proto_msgTypes[17]
+	mi := &file_crossfade_session_v1_session_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1348,7 +1427,7 @@ func (x *ListRequest) String() string {
 func (*ListRequest) ProtoMessage() {}
 
 func (x *ListRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_session_v1_session_proto_msgTypes[17]
+	mi := &file_crossfade_session_v1_session_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1361,7 +1440,7 @@ func (x *ListRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRequest.ProtoReflect.Descriptor instead.
 func (*ListRequest) Descriptor() ([]byte, []int) {
-	return file_crossfade_session_v1_session_proto_rawDescGZIP(), []int{17}
+	return file_crossfade_session_v1_session_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *ListRequest) GetSubject() string {
@@ -1395,7 +1474,7 @@ type ListResponse struct {
 
 func (x *ListResponse) Reset() {
 	*x = ListResponse{}
-	mi := &file_crossfade_session_v1_session_proto_msgTypes[18]
+	mi := &file_crossfade_session_v1_session_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1407,7 +1486,7 @@ func (x *ListResponse) String() string {
 func (*ListResponse) ProtoMessage() {}
 
 func (x *ListResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_session_v1_session_proto_msgTypes[18]
+	mi := &file_crossfade_session_v1_session_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1420,7 +1499,7 @@ func (x *ListResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListResponse.ProtoReflect.Descriptor instead.
 func (*ListResponse) Descriptor() ([]byte, []int) {
-	return file_crossfade_session_v1_session_proto_rawDescGZIP(), []int{18}
+	return file_crossfade_session_v1_session_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *ListResponse) GetSessions() []*Session {
@@ -1446,7 +1525,7 @@ type RedeemRequest struct {
 
 func (x *RedeemRequest) Reset() {
 	*x = RedeemRequest{}
-	mi := &file_crossfade_session_v1_session_proto_msgTypes[19]
+	mi := &file_crossfade_session_v1_session_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1458,7 +1537,7 @@ func (x *RedeemRequest) String() string {
 func (*RedeemRequest) ProtoMessage() {}
 
 func (x *RedeemRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_session_v1_session_proto_msgTypes[19]
+	mi := &file_crossfade_session_v1_session_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1471,7 +1550,7 @@ func (x *RedeemRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RedeemRequest.ProtoReflect.Descriptor instead.
 func (*RedeemRequest) Descriptor() ([]byte, []int) {
-	return file_crossfade_session_v1_session_proto_rawDescGZIP(), []int{19}
+	return file_crossfade_session_v1_session_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *RedeemRequest) GetHandoff() string {
@@ -1491,7 +1570,7 @@ type RedeemResponse struct {
 
 func (x *RedeemResponse) Reset() {
 	*x = RedeemResponse{}
-	mi := &file_crossfade_session_v1_session_proto_msgTypes[20]
+	mi := &file_crossfade_session_v1_session_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1503,7 +1582,7 @@ func (x *RedeemResponse) String() string {
 func (*RedeemResponse) ProtoMessage() {}
 
 func (x *RedeemResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_session_v1_session_proto_msgTypes[20]
+	mi := &file_crossfade_session_v1_session_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1516,7 +1595,7 @@ func (x *RedeemResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RedeemResponse.ProtoReflect.Descriptor instead.
 func (*RedeemResponse) Descriptor() ([]byte, []int) {
-	return file_crossfade_session_v1_session_proto_rawDescGZIP(), []int{20}
+	return file_crossfade_session_v1_session_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *RedeemResponse) GetToken() string {
@@ -1537,7 +1616,7 @@ var File_crossfade_session_v1_session_proto protoreflect.FileDescriptor
 
 const file_crossfade_session_v1_session_proto_rawDesc = "" +
 	"\n" +
-	"\"crossfade/session/v1/session.proto\x12\x14crossfade.session.v1\"\xec\x03\n" +
+	"\"crossfade/session/v1/session.proto\x12\x14crossfade.session.v1\"\xa2\x04\n" +
 	"\aSession\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n" +
 	"\alineage\x18\x02 \x01(\tR\alineage\x12\x1e\n" +
@@ -1562,7 +1641,13 @@ const file_crossfade_session_v1_session_proto_rawDesc = "" +
 	"\n" +
 	"end_reason\x18\x11 \x01(\tR\tendReason\x12\x18\n" +
 	"\awritten\x18\x12 \x01(\bR\awritten\x12\x12\n" +
-	"\x04born\x18\x13 \x01(\x04R\x04born\"\x8d\x01\n" +
+	"\x04born\x18\x13 \x01(\x04R\x04born\x124\n" +
+	"\x06device\x18\x14 \x01(\v2\x1c.crossfade.session.v1.DeviceR\x06device\"W\n" +
+	"\x06Device\x12\x1d\n" +
+	"\n" +
+	"user_agent\x18\x01 \x01(\tR\tuserAgent\x12\x18\n" +
+	"\aaddress\x18\x02 \x01(\tR\aaddress\x12\x14\n" +
+	"\x05label\x18\x03 \x01(\tR\x05label\"\x8d\x01\n" +
 	"\n" +
 	"Attributes\x12D\n" +
 	"\x06values\x18\x01 \x03(\v2,.crossfade.session.v1.Attributes.ValuesEntryR\x06values\x1a9\n" +
@@ -1600,7 +1685,7 @@ const file_crossfade_session_v1_session_proto_rawDesc = "" +
 	"\rPatchResponse\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\x04R\aversion\x12\x18\n" +
 	"\ahandoff\x18\x02 \x01(\tR\ahandoff\x127\n" +
-	"\asession\x18\x03 \x01(\v2\x1d.crossfade.session.v1.SessionR\asession\"\xa1\x03\n" +
+	"\asession\x18\x03 \x01(\v2\x1d.crossfade.session.v1.SessionR\asession\"\xd7\x03\n" +
 	"\x0eUpgradeRequest\x128\n" +
 	"\asession\x18\x01 \x01(\v2\x1e.crossfade.session.v1.SelectorR\asession\x12\x18\n" +
 	"\asubject\x18\x02 \x01(\tR\asubject\x12\x1b\n" +
@@ -1614,7 +1699,8 @@ const file_crossfade_session_v1_session_proto_rawDesc = "" +
 	"\x13counterpart_expires\x18\n" +
 	" \x01(\x03R\x12counterpartExpires\x12!\n" +
 	"\fidle_seconds\x18\v \x01(\x03R\vidleSeconds\x12\x18\n" +
-	"\avisitor\x18\f \x01(\tR\avisitor\"~\n" +
+	"\avisitor\x18\f \x01(\tR\avisitor\x124\n" +
+	"\x06device\x18\r \x01(\v2\x1c.crossfade.session.v1.DeviceR\x06device\"~\n" +
 	"\x0fUpgradeResponse\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\x04R\aversion\x12\x18\n" +
 	"\ahandoff\x18\x02 \x01(\tR\ahandoff\x127\n" +
@@ -1688,76 +1774,79 @@ func file_crossfade_session_v1_session_proto_rawDescGZIP() []byte {
 	return file_crossfade_session_v1_session_proto_rawDescData
 }
 
-var file_crossfade_session_v1_session_proto_msgTypes = make([]protoimpl.MessageInfo, 23)
+var file_crossfade_session_v1_session_proto_msgTypes = make([]protoimpl.MessageInfo, 24)
 var file_crossfade_session_v1_session_proto_goTypes = []any{
 	(*Session)(nil),         // 0: crossfade.session.v1.Session
-	(*Attributes)(nil),      // 1: crossfade.session.v1.Attributes
-	(*Selector)(nil),        // 2: crossfade.session.v1.Selector
-	(*ResolveRequest)(nil),  // 3: crossfade.session.v1.ResolveRequest
-	(*ResolveResponse)(nil), // 4: crossfade.session.v1.ResolveResponse
-	(*GetRequest)(nil),      // 5: crossfade.session.v1.GetRequest
-	(*GetResponse)(nil),     // 6: crossfade.session.v1.GetResponse
-	(*PatchRequest)(nil),    // 7: crossfade.session.v1.PatchRequest
-	(*PatchResponse)(nil),   // 8: crossfade.session.v1.PatchResponse
-	(*UpgradeRequest)(nil),  // 9: crossfade.session.v1.UpgradeRequest
-	(*UpgradeResponse)(nil), // 10: crossfade.session.v1.UpgradeResponse
-	(*StepUpRequest)(nil),   // 11: crossfade.session.v1.StepUpRequest
-	(*StepUpResponse)(nil),  // 12: crossfade.session.v1.StepUpResponse
-	(*RotateRequest)(nil),   // 13: crossfade.session.v1.RotateRequest
-	(*RotateResponse)(nil),  // 14: crossfade.session.v1.RotateResponse
-	(*EndRequest)(nil),      // 15: crossfade.session.v1.EndRequest
-	(*EndResponse)(nil),     // 16: crossfade.session.v1.EndResponse
-	(*ListRequest)(nil),     // 17: crossfade.session.v1.ListRequest
-	(*ListResponse)(nil),    // 18: crossfade.session.v1.ListResponse
-	(*RedeemRequest)(nil),   // 19: crossfade.session.v1.RedeemRequest
-	(*RedeemResponse)(nil),  // 20: crossfade.session.v1.RedeemResponse
-	nil,                     // 21: crossfade.session.v1.Attributes.ValuesEntry
-	nil,                     // 22: crossfade.session.v1.PatchRequest.IfVersionEntry
+	(*Device)(nil),          // 1: crossfade.session.v1.Device
+	(*Attributes)(nil),      // 2: crossfade.session.v1.Attributes
+	(*Selector)(nil),        // 3: crossfade.session.v1.Selector
+	(*ResolveRequest)(nil),  // 4: crossfade.session.v1.ResolveRequest
+	(*ResolveResponse)(nil), // 5: crossfade.session.v1.ResolveResponse
+	(*GetRequest)(nil),      // 6: crossfade.session.v1.GetRequest
+	(*GetResponse)(nil),     // 7: crossfade.session.v1.GetResponse
+	(*PatchRequest)(nil),    // 8: crossfade.session.v1.PatchRequest
+	(*PatchResponse)(nil),   // 9: crossfade.session.v1.PatchResponse
+	(*UpgradeRequest)(nil),  // 10: crossfade.session.v1.UpgradeRequest
+	(*UpgradeResponse)(nil), // 11: crossfade.session.v1.UpgradeResponse
+	(*StepUpRequest)(nil),   // 12: crossfade.session.v1.StepUpRequest
+	(*StepUpResponse)(nil),  // 13: crossfade.session.v1.StepUpResponse
+	(*RotateRequest)(nil),   // 14: crossfade.session.v1.RotateRequest
+	(*RotateResponse)(nil),  // 15: crossfade.session.v1.RotateResponse
+	(*EndRequest)(nil),      // 16: crossfade.session.v1.EndRequest
+	(*EndResponse)(nil),     // 17: crossfade.session.v1.EndResponse
+	(*ListRequest)(nil),     // 18: crossfade.session.v1.ListRequest
+	(*ListResponse)(nil),    // 19: crossfade.session.v1.ListResponse
+	(*RedeemRequest)(nil),   // 20: crossfade.session.v1.RedeemRequest
+	(*RedeemResponse)(nil),  // 21: crossfade.session.v1.RedeemResponse
+	nil,                     // 22: crossfade.session.v1.Attributes.ValuesEntry
+	nil,                     // 23: crossfade.session.v1.PatchRequest.IfVersionEntry
 }
 var file_crossfade_session_v1_session_proto_depIdxs = []int32{
-	21, // 0: crossfade.session.v1.Attributes.values:type_name -> crossfade.session.v1.Attributes.ValuesEntry
-	0,  // 1: crossfade.session.v1.ResolveResponse.session:type_name -> crossfade.session.v1.Session
-	2,  // 2: crossfade.session.v1.GetRequest.session:type_name -> crossfade.session.v1.Selector
-	0,  // 3: crossfade.session.v1.GetResponse.session:type_name -> crossfade.session.v1.Session
-	1,  // 4: crossfade.session.v1.GetResponse.attributes:type_name -> crossfade.session.v1.Attributes
-	2,  // 5: crossfade.session.v1.PatchRequest.session:type_name -> crossfade.session.v1.Selector
-	1,  // 6: crossfade.session.v1.PatchRequest.set:type_name -> crossfade.session.v1.Attributes
-	22, // 7: crossfade.session.v1.PatchRequest.if_version:type_name -> crossfade.session.v1.PatchRequest.IfVersionEntry
-	0,  // 8: crossfade.session.v1.PatchResponse.session:type_name -> crossfade.session.v1.Session
-	2,  // 9: crossfade.session.v1.UpgradeRequest.session:type_name -> crossfade.session.v1.Selector
-	1,  // 10: crossfade.session.v1.UpgradeRequest.set:type_name -> crossfade.session.v1.Attributes
-	0,  // 11: crossfade.session.v1.UpgradeResponse.session:type_name -> crossfade.session.v1.Session
-	2,  // 12: crossfade.session.v1.StepUpRequest.session:type_name -> crossfade.session.v1.Selector
-	1,  // 13: crossfade.session.v1.StepUpRequest.set:type_name -> crossfade.session.v1.Attributes
-	0,  // 14: crossfade.session.v1.StepUpResponse.session:type_name -> crossfade.session.v1.Session
-	2,  // 15: crossfade.session.v1.RotateRequest.session:type_name -> crossfade.session.v1.Selector
-	0,  // 16: crossfade.session.v1.RotateResponse.session:type_name -> crossfade.session.v1.Session
-	2,  // 17: crossfade.session.v1.EndRequest.session:type_name -> crossfade.session.v1.Selector
-	0,  // 18: crossfade.session.v1.ListResponse.sessions:type_name -> crossfade.session.v1.Session
-	0,  // 19: crossfade.session.v1.RedeemResponse.session:type_name -> crossfade.session.v1.Session
-	3,  // 20: crossfade.session.v1.SessionService.Resolve:input_type -> crossfade.session.v1.ResolveRequest
-	5,  // 21: crossfade.session.v1.SessionService.Get:input_type -> crossfade.session.v1.GetRequest
-	7,  // 22: crossfade.session.v1.SessionService.Patch:input_type -> crossfade.session.v1.PatchRequest
-	9,  // 23: crossfade.session.v1.SessionService.Upgrade:input_type -> crossfade.session.v1.UpgradeRequest
-	11, // 24: crossfade.session.v1.SessionService.StepUp:input_type -> crossfade.session.v1.StepUpRequest
-	13, // 25: crossfade.session.v1.SessionService.Rotate:input_type -> crossfade.session.v1.RotateRequest
-	15, // 26: crossfade.session.v1.SessionService.End:input_type -> crossfade.session.v1.EndRequest
-	17, // 27: crossfade.session.v1.SessionService.List:input_type -> crossfade.session.v1.ListRequest
-	19, // 28: crossfade.session.v1.SessionService.Redeem:input_type -> crossfade.session.v1.RedeemRequest
-	4,  // 29: crossfade.session.v1.SessionService.Resolve:output_type -> crossfade.session.v1.ResolveResponse
-	6,  // 30: crossfade.session.v1.SessionService.Get:output_type -> crossfade.session.v1.GetResponse
-	8,  // 31: crossfade.session.v1.SessionService.Patch:output_type -> crossfade.session.v1.PatchResponse
-	10, // 32: crossfade.session.v1.SessionService.Upgrade:output_type -> crossfade.session.v1.UpgradeResponse
-	12, // 33: crossfade.session.v1.SessionService.StepUp:output_type -> crossfade.session.v1.StepUpResponse
-	14, // 34: crossfade.session.v1.SessionService.Rotate:output_type -> crossfade.session.v1.RotateResponse
-	16, // 35: crossfade.session.v1.SessionService.End:output_type -> crossfade.session.v1.EndResponse
-	18, // 36: crossfade.session.v1.SessionService.List:output_type -> crossfade.session.v1.ListResponse
-	20, // 37: crossfade.session.v1.SessionService.Redeem:output_type -> crossfade.session.v1.RedeemResponse
-	29, // [29:38] is the sub-list for method output_type
-	20, // [20:29] is the sub-list for method input_type
-	20, // [20:20] is the sub-list for extension type_name
-	20, // [20:20] is the sub-list for extension extendee
-	0,  // [0:20] is the sub-list for field type_name
+	1,  // 0: crossfade.session.v1.Session.device:type_name -> crossfade.session.v1.Device
+	22, // 1: crossfade.session.v1.Attributes.values:type_name -> crossfade.session.v1.Attributes.ValuesEntry
+	0,  // 2: crossfade.session.v1.ResolveResponse.session:type_name -> crossfade.session.v1.Session
+	3,  // 3: crossfade.session.v1.GetRequest.session:type_name -> crossfade.session.v1.Selector
+	0,  // 4: crossfade.session.v1.GetResponse.session:type_name -> crossfade.session.v1.Session
+	2,  // 5: crossfade.session.v1.GetResponse.attributes:type_name -> crossfade.session.v1.Attributes
+	3,  // 6: crossfade.session.v1.PatchRequest.session:type_name -> crossfade.session.v1.Selector
+	2,  // 7: crossfade.session.v1.PatchRequest.set:type_name -> crossfade.session.v1.Attributes
+	23, // 8: crossfade.session.v1.PatchRequest.if_version:type_name -> crossfade.session.v1.PatchRequest.IfVersionEntry
+	0,  // 9: crossfade.session.v1.PatchResponse.session:type_name -> crossfade.session.v1.Session
+	3,  // 10: crossfade.session.v1.UpgradeRequest.session:type_name -> crossfade.session.v1.Selector
+	2,  // 11: crossfade.session.v1.UpgradeRequest.set:type_name -> crossfade.session.v1.Attributes
+	1,  // 12: crossfade.session.v1.UpgradeRequest.device:type_name -> crossfade.session.v1.Device
+	0,  // 13: crossfade.session.v1.UpgradeResponse.session:type_name -> crossfade.session.v1.Session
+	3,  // 14: crossfade.session.v1.StepUpRequest.session:type_name -> crossfade.session.v1.Selector
+	2,  // 15: crossfade.session.v1.StepUpRequest.set:type_name -> crossfade.session.v1.Attributes
+	0,  // 16: crossfade.session.v1.StepUpResponse.session:type_name -> crossfade.session.v1.Session
+	3,  // 17: crossfade.session.v1.RotateRequest.session:type_name -> crossfade.session.v1.Selector
+	0,  // 18: crossfade.session.v1.RotateResponse.session:type_name -> crossfade.session.v1.Session
+	3,  // 19: crossfade.session.v1.EndRequest.session:type_name -> crossfade.session.v1.Selector
+	0,  // 20: crossfade.session.v1.ListResponse.sessions:type_name -> crossfade.session.v1.Session
+	0,  // 21: crossfade.session.v1.RedeemResponse.session:type_name -> crossfade.session.v1.Session
+	4,  // 22: crossfade.session.v1.SessionService.Resolve:input_type -> crossfade.session.v1.ResolveRequest
+	6,  // 23: crossfade.session.v1.SessionService.Get:input_type -> crossfade.session.v1.GetRequest
+	8,  // 24: crossfade.session.v1.SessionService.Patch:input_type -> crossfade.session.v1.PatchRequest
+	10, // 25: crossfade.session.v1.SessionService.Upgrade:input_type -> crossfade.session.v1.UpgradeRequest
+	12, // 26: crossfade.session.v1.SessionService.StepUp:input_type -> crossfade.session.v1.StepUpRequest
+	14, // 27: crossfade.session.v1.SessionService.Rotate:input_type -> crossfade.session.v1.RotateRequest
+	16, // 28: crossfade.session.v1.SessionService.End:input_type -> crossfade.session.v1.EndRequest
+	18, // 29: crossfade.session.v1.SessionService.List:input_type -> crossfade.session.v1.ListRequest
+	20, // 30: crossfade.session.v1.SessionService.Redeem:input_type -> crossfade.session.v1.RedeemRequest
+	5,  // 31: crossfade.session.v1.SessionService.Resolve:output_type -> crossfade.session.v1.ResolveResponse
+	7,  // 32: crossfade.session.v1.SessionService.Get:output_type -> crossfade.session.v1.GetResponse
+	9,  // 33: crossfade.session.v1.SessionService.Patch:output_type -> crossfade.session.v1.PatchResponse
+	11, // 34: crossfade.session.v1.SessionService.Upgrade:output_type -> crossfade.session.v1.UpgradeResponse
+	13, // 35: crossfade.session.v1.SessionService.StepUp:output_type -> crossfade.session.v1.StepUpResponse
+	15, // 36: crossfade.session.v1.SessionService.Rotate:output_type -> crossfade.session.v1.RotateResponse
+	17, // 37: crossfade.session.v1.SessionService.End:output_type -> crossfade.session.v1.EndResponse
+	19, // 38: crossfade.session.v1.SessionService.List:output_type -> crossfade.session.v1.ListResponse
+	21, // 39: crossfade.session.v1.SessionService.Redeem:output_type -> crossfade.session.v1.RedeemResponse
+	31, // [31:40] is the sub-list for method output_type
+	22, // [22:31] is the sub-list for method input_type
+	22, // [22:22] is the sub-list for extension type_name
+	22, // [22:22] is the sub-list for extension extendee
+	0,  // [0:22] is the sub-list for field type_name
 }
 
 func init() { file_crossfade_session_v1_session_proto_init() }
@@ -1765,7 +1854,7 @@ func file_crossfade_session_v1_session_proto_init() {
 	if File_crossfade_session_v1_session_proto != nil {
 		return
 	}
-	file_crossfade_session_v1_session_proto_msgTypes[15].OneofWrappers = []any{
+	file_crossfade_session_v1_session_proto_msgTypes[16].OneofWrappers = []any{
 		(*EndRequest_Session)(nil),
 		(*EndRequest_Subject)(nil),
 		(*EndRequest_Everybody)(nil),
@@ -1777,7 +1866,7 @@ func file_crossfade_session_v1_session_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_crossfade_session_v1_session_proto_rawDesc), len(file_crossfade_session_v1_session_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   23,
+			NumMessages:   24,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
