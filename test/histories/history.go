@@ -216,7 +216,11 @@ func (h *History) checkSystem(t *rapid.T, b *browser, q Request, r Response, whe
 		b.system = r.System
 	case h.lag: // one of the edges may be under a kill that the other one knows nothing of
 		b.system = r.System
-	case q.Late || b.doubtful || b.unconfirmed || h.store || b.system == "":
+	case b.doubtful:
+		// While the store was down an entry may have been served by legacy beside a token of new, whose
+		// session is there again now: she goes on where it is, and from now on that is her system.
+		b.system = r.System
+	case q.Late || b.unconfirmed || h.store || b.system == "":
 	case r.System != b.system:
 		t.Fatalf("I6: served by %s, the last entry was on %s: %s", r.System, b.system, where)
 	}
