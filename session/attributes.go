@@ -94,17 +94,3 @@ func public(attrs map[string]Attribute) map[string]Attribute {
 	}
 	return out
 }
-
-// adopt adds a guest's attributes to what a login brought, where the login has none of that name and as
-// far as the limits allow, in the order of the keys. Private keys stay behind.
-func (l Limits) adopt(into, guest map[string]Attribute, version uint64) {
-	size := sizeOf(into)
-	for _, k := range sortedKeys(guest) {
-		a := guest[k]
-		if _, taken := into[k]; taken || a.Private || len(into) >= l.Keys || size+len(k)+len(a.Value) > l.Bytes {
-			continue
-		}
-		size += len(k) + len(a.Value)
-		into[k] = Attribute{Value: a.Value, Version: version}
-	}
-}

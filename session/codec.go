@@ -18,6 +18,7 @@ const (
 	headVersion       = 1
 	headWithDevice    = 2 // as 1, with the device behind it
 	attributesVersion = 1
+	attributesTimed   = 2 // each with the time of its last write
 )
 
 var errCodec = errors.New("session: stored record is damaged")
@@ -104,13 +105,23 @@ func AppendAttributes(b []byte, attrs map[string]Attribute) []byte {
 	if len(attrs) == 0 {
 		return b
 	}
-	b = append(b, attributesVersion)
+	version := byte(attributesVersion)
+	for _, a := range attrs {
+		if !a.Written.IsZero() {
+			version = attributesTimed
+			break
+		}
+	}
+	b = append(b, version)
 	b = binary.AppendUvarint(b, uint64(len(attrs)))
 	var few [16]string // more than most sessions have
 	for _, k := range appendSortedKeys(few[:0], attrs) {
 		a := attrs[k]
 		b = appendBytes(b, k)
 		b = binary.AppendUvarint(b, a.Version)
+		if version == attributesTimed {
+			b = appendTime(b, a.Written)
+		}
 		b = appendBytes(b, a.Value)
 	}
 	return b
@@ -122,7 +133,8 @@ func DecodeAttributes(b []byte) (map[string]Attribute, error) {
 		return map[string]Attribute{}, nil
 	}
 	d := decoder{b: b}
-	if d.byte() != attributesVersion {
+	version := d.byte()
+	if version != attributesVersion && version != attributesTimed {
 		return nil, errCodec
 	}
 	n := d.count(3)
@@ -130,6 +142,9 @@ func DecodeAttributes(b []byte) (map[string]Attribute, error) {
 	for range n {
 		key := string(d.bytes())
 		a := Attribute{Version: d.uvarint(), Private: IsPrivate(key)}
+		if version == attributesTimed {
+			a.Written = d.time()
+		}
 		a.Value = slices.Clone(d.bytes())
 		out[key] = a
 	}

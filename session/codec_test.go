@@ -50,6 +50,13 @@ func TestRecordCodec(t *testing.T) {
 			t.Fatalf("%v %+v", err, got)
 		}
 	})
+	t.Run("attributes with the time of their last write, and those of before", func(t *testing.T) {
+		attrs := map[string]session.Attribute{"a": {Value: json.RawMessage("1"), Version: 3, Written: time.UnixMilli(5).UTC()}, "b": {Value: json.RawMessage("2"), Version: 1}}
+		got, err := session.DecodeAttributes(session.AppendAttributes(nil, attrs))
+		if err != nil || !reflect.DeepEqual(got, attrs) {
+			t.Fatalf("%v %+v", err, got)
+		}
+	})
 }
 
 func FuzzDecodeHead(f *testing.F) {
@@ -70,6 +77,7 @@ func FuzzDecodeHead(f *testing.F) {
 
 func FuzzDecodeAttributes(f *testing.F) {
 	f.Add(session.AppendAttributes(nil, map[string]session.Attribute{"a": {Value: json.RawMessage("1"), Version: 1}, "b": {Value: json.RawMessage("{}"), Version: 9}}))
+	f.Add(session.AppendAttributes(nil, map[string]session.Attribute{"a": {Value: json.RawMessage("1"), Version: 1, Written: time.UnixMilli(5)}}))
 	f.Add([]byte{1, 0xff, 0xff, 0xff, 0xff, 0x0f})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		attrs, err := session.DecodeAttributes(b)

@@ -47,6 +47,7 @@ func (m *Manager) checkExchange(x *Exchange) error {
 		x.AuthTime = x.AuthTime.Truncate(time.Millisecond).UTC()
 	}
 	x.Born = m.marks.clamp(x.Born)
+	m.crossed(x.Data)
 	return m.cfg.Limits.checkValues(x.Data)
 }
 
@@ -151,7 +152,7 @@ func (m *Manager) keyOpen(rec *Record, now time.Time) bool {
 // prime brings a session that nobody has ever opened up to what legacy says now: the answer that carried
 // its token was lost, and the visitor may have gone on over there.
 func (m *Manager) prime(next, rec *Record, x Exchange) {
-	attrs, changed, err := m.cfg.Limits.edit(rec.Attributes, x.Data, nil, next.Version)
+	attrs, changed, err := m.edit(rec.Attributes, x.Data, nil, next.Version, m.now())
 	if err == nil && changed && rec.First.IsZero() {
 		next.Attributes = attrs
 	}
@@ -167,7 +168,7 @@ func (m *Manager) exchangeFirst(ctx context.Context, x Exchange, key *Key, recs 
 	rec.begunOn(x.Device)
 	rec.deadlines()
 	var err error
-	if rec.Attributes, _, err = m.cfg.Limits.edit(map[string]Attribute{}, x.Data, nil, 1); err != nil {
+	if rec.Attributes, _, err = m.edit(map[string]Attribute{}, x.Data, nil, 1, now); err != nil {
 		return Exchanged{}, err
 	}
 	merged, err := m.takeOver(ctx, x, rec, now)
@@ -265,7 +266,7 @@ func (m *Manager) takeOver(ctx context.Context, x Exchange, rec *Record, now tim
 	if guest.Lineage == rec.Lineage {
 		return nil, nil // it moves as an older generation
 	}
-	m.cfg.Limits.adopt(rec.Attributes, guest.Attributes, rec.Version)
+	m.merge(rec.Attributes, guest.Attributes, rec.Version, authTime(x.AuthTime, now))
 	view := guest.clone()
 	view.Keep = guest.until()
 	view.ViewOf, view.Generation, view.Next = rec.ID, 0, rec.ID

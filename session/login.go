@@ -1,6 +1,7 @@
 package session
 
 import (
+	"bytes"
 	"context"
 	"time"
 
@@ -18,7 +19,10 @@ func (m *Manager) Upgrade(ctx context.Context, u Upgrade) (Issued, error) {
 	if err := m.checkLogin(u.Idle, u.LegacyKey, u.LegacyExpires); err != nil {
 		return Issued{}, err
 	}
-	if err := m.cfg.Limits.checkValues(u.Set); err != nil {
+	if err := m.checkWrite(u.Writer, u.Set, u.Delete); err != nil {
+		return Issued{}, err
+	}
+	if err := m.checkWrite(u.Writer, u.User, nil); err != nil {
 		return Issued{}, err
 	}
 	u.Born = m.marks.clamp(u.Born)
@@ -61,7 +65,7 @@ func (m *Manager) upgradeOnce(ctx context.Context, id ID, u Upgrade) (Issued, er
 		return m.loginOther(ctx, u, f.rec, now)
 	}
 	next := f.rec.clone()
-	attrs, changed, err := m.cfg.Limits.edit(f.rec.Attributes, u.Set, u.Delete, next.Version)
+	attrs, changed, err := m.loginData(f.rec.Attributes, u, next.Version, now)
 	if err != nil {
 		return Issued{}, err
 	}
@@ -109,9 +113,34 @@ func (m *Manager) loginOther(ctx context.Context, u Upgrade, old *Record, now ti
 
 // fill sets the attributes of a record that is not stored yet.
 func (m *Manager) fill(rec *Record, u Upgrade) error {
-	attrs, _, err := m.cfg.Limits.edit(map[string]Attribute{}, u.Set, nil, rec.Version)
+	attrs, _, err := m.loginData(map[string]Attribute{}, u, rec.Version, m.now())
 	rec.Attributes = attrs
 	return err
+}
+
+// loginData gives the attributes of a session after a login: the guest's merged with what the user has
+// elsewhere, and then what the application sets and deletes.
+func (m *Manager) loginData(guest map[string]Attribute, u Upgrade, version uint64, now time.Time) (map[string]Attribute, bool, error) {
+	if len(u.User) == 0 {
+		return m.edit(guest, u.Set, u.Delete, version, now)
+	}
+	both, _, err := m.edit(map[string]Attribute{}, u.User, nil, version, now)
+	if err != nil {
+		return nil, false, err
+	}
+	for k, g := range guest {
+		if g.Private {
+			both[k] = g // the same session's, and the legacy system's own
+		}
+	}
+	m.merge(both, guest, version, authTime(u.AuthTime, now))
+	for k, g := range guest {
+		if b, ok := both[k]; ok && bytes.Equal(b.Value, g.Value) {
+			both[k] = g // not written: it keeps its version
+		}
+	}
+	out, _, err := m.edit(both, u.Set, u.Delete, version, now)
+	return out, true, err
 }
 
 // login sets who it is, mints the token and writes. The absolute life starts anew: it is a new login.
@@ -170,7 +199,7 @@ func (m *Manager) StepUp(ctx context.Context, s StepUp) (Issued, error) {
 	if err := m.checkLogin(0, s.LegacyKey, s.LegacyExpires); err != nil {
 		return Issued{}, err
 	}
-	if err := m.cfg.Limits.checkValues(s.Set); err != nil {
+	if err := m.checkWrite(s.Writer, s.Set, nil); err != nil {
 		return Issued{}, err
 	}
 	defer m.lock(s.ID)()
@@ -185,7 +214,7 @@ func (m *Manager) StepUp(ctx context.Context, s StepUp) (Issued, error) {
 		}
 		now := m.now()
 		next := rec.clone()
-		attrs, changed, err := m.cfg.Limits.edit(rec.Attributes, s.Set, nil, next.Version)
+		attrs, changed, err := m.edit(rec.Attributes, s.Set, nil, next.Version, now)
 		if err != nil {
 			return Issued{}, err
 		}

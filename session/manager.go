@@ -12,6 +12,7 @@ import (
 
 	"crossfade.dev/crossfade/internal/fault"
 	"crossfade.dev/crossfade/internal/keyring"
+	"crossfade.dev/crossfade/session/registry"
 )
 
 // Manager decides what tokens are worth and carries out every change of a session. It is safe for
@@ -32,6 +33,7 @@ type Manager struct {
 	denied    *denials
 	condemned condemned
 	written   atomic.Pointer[func(*Session)]
+	registry  atomic.Pointer[registry.Registry]
 	randMu    sync.Mutex
 
 	// locks make writers of one session in this process wait for each other rather than for a conflict.
@@ -253,6 +255,7 @@ func (m *Manager) complete(r *Record) {
 	m.touches.apply(r)
 	r.deadlines()
 	m.exposeLegacy(r)
+	m.retain(r, m.now())
 }
 
 // exposeLegacy opens the legacy key that belongs to the record's state.

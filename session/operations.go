@@ -11,6 +11,8 @@ type Patch struct {
 	Lineage Lineage // used when ID is zero: the live generation of this lineage
 	Set     map[string]json.RawMessage
 	Delete  []string
+	// Writer is the client of the session API that writes, for the registry; empty: Crossfade itself.
+	Writer string
 	// IfVersion refuses the whole patch (fault.Conflict) when a key changed after the version given; 0: the
 	// key must not exist.
 	IfVersion map[string]uint64
@@ -39,16 +41,20 @@ type Patched struct {
 
 // Upgrade is a login. With a zero ID and no Guest a new session is made.
 type Upgrade struct {
-	ID            ID
-	Guest         *GuestProof // as in Patch
-	Visitor       VisitorID   // for a new session
-	Subject       string
-	AuthTime      time.Time
-	Methods       []string
-	Level         string
-	Born          Mark // read before the authentication began
-	Set           map[string]json.RawMessage
-	Delete        []string
+	ID       ID
+	Guest    *GuestProof // as in Patch
+	Visitor  VisitorID   // for a new session
+	Subject  string
+	AuthTime time.Time
+	Methods  []string
+	Level    string
+	Born     Mark // read before the authentication began
+	Set      map[string]json.RawMessage
+	Delete   []string
+	// User is what the application keeps for this user elsewhere, as a cart that was saved: it is merged with the
+	// guest's data as the registry says, before Set and Delete, which are the application's last word.
+	User          map[string]json.RawMessage
+	Writer        string // as in Patch
 	Idle          time.Duration
 	LegacyKey     string // the counterpart that legacy made in the same request
 	LegacyExpires time.Time
@@ -62,6 +68,7 @@ type StepUp struct {
 	Methods       []string
 	Level         string
 	Set           map[string]json.RawMessage
+	Writer        string // as in Patch
 	LegacyKey     string
 	LegacyExpires time.Time
 }
@@ -86,7 +93,8 @@ type Exchange struct {
 	Counterpart   string // key of the counterpart; empty for guests
 	CounterpartAt time.Time
 	// Into is the live guest session that this login is taken over into (rule "take over as a login,
-	// merge"); zero: none. Its attributes are kept where Data has none, and it ends with a pointer.
+	// merge"); zero: none. Its attributes are merged with Data as the registry says, without a rule where Data has
+	// none, and it ends with a pointer.
 	Into ID
 }
 

@@ -142,6 +142,8 @@ type Attribute struct {
 	Value   json.RawMessage
 	Version uint64
 	Private bool // only the legacy system may read it (its own login bookkeeping)
+	// Written is when it was last written, kept where the registry has a rule that needs it; zero: not known.
+	Written time.Time
 }
 
 // Worth is what a presented token is worth at this moment.

@@ -16,7 +16,7 @@ func (m *Manager) Patch(ctx context.Context, p Patch) (Patched, error) {
 		return Patched{}, fault.New(fault.Invalid, "idle life %v is out of range", p.Idle).
 			WithHint("choose between 1s and %v, or 0 to leave it", MaxLife)
 	}
-	if err := m.cfg.Limits.checkValues(p.Set); err != nil {
+	if err := m.checkWrite(p.Writer, p.Set, p.Delete); err != nil {
 		return Patched{}, err
 	}
 	id, err := m.addressed(ctx, p.ID, p.Lineage, p.Guest)
@@ -65,7 +65,7 @@ func (m *Manager) patchOnce(ctx context.Context, id ID, p Patch) (Patched, error
 		return Patched{}, err
 	}
 	next := f.rec.clone()
-	attrs, changed, err := m.cfg.Limits.edit(f.rec.Attributes, p.Set, p.Delete, next.Version)
+	attrs, changed, err := m.edit(f.rec.Attributes, p.Set, p.Delete, next.Version, now)
 	if err != nil {
 		return Patched{}, err
 	}
@@ -115,14 +115,14 @@ func (m *Manager) firstWrite(ctx context.Context, p Patch, guest GuestProof) (Pa
 	if err := expect(nil, p.IfVersion); err != nil {
 		return Patched{}, err
 	}
-	attrs, changed, err := m.cfg.Limits.edit(map[string]Attribute{}, p.Set, nil, 1)
+	now := m.now()
+	attrs, changed, err := m.edit(map[string]Attribute{}, p.Set, nil, 1, now)
 	if err != nil {
 		return Patched{}, err
 	}
 	if !changed {
 		return Patched{Session: guestSession(guest)}, nil
 	}
-	now := m.now()
 	rec := m.beginGuest(guest, now)
 	rec.Attributes = attrs
 	rec.begunOn(p.Device)

@@ -16,6 +16,7 @@ func (a *App) firstGeneration(secrets *config.Secrets) error {
 		return err
 	}
 	a.current.swap(g)
+	a.sessions.UseRegistry(g.registry)
 	a.sessions.OnWrite(a.current.wrote)
 	// By then the listeners are drained; what still runs are streams that nobody waits for.
 	a.opens("edge", func(context.Context) error { a.current.now.Load().close(); return nil })
@@ -30,6 +31,9 @@ func (a *App) newGeneration(cfg *config.Config, secrets *config.Secrets) (_ *gen
 			g.close()
 		}
 	}()
+	if g.registry, err = a.registryOf(cfg); err != nil {
+		return nil, err
+	}
 	if g.tls, err = loadCertificate(cfg.Public.TLS); err != nil {
 		return nil, err
 	}
@@ -49,7 +53,7 @@ func (a *App) addEdge(g *generation) error {
 	if err != nil {
 		return err
 	}
-	keys, err := readMapping(g.cfg.Legacy.Mapping.File)
+	keys, err := mappingOf(g.cfg)
 	if err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 	"crossfade.dev/crossfade/internal/config"
 	"crossfade.dev/crossfade/legacy/httpbridge"
 	"crossfade.dev/crossfade/session"
+	"crossfade.dev/crossfade/session/registry"
 )
 
 // generation is what one configuration stands for: everything that a reload replaces. It is used by
@@ -23,6 +24,7 @@ type generation struct {
 	internal http.Handler
 	admin    [sha256.Size]byte // hash of the admin token
 	tls      *tls.Certificate  // nil: plain
+	registry *registry.Registry
 	closing  []func()
 	closed   sync.Once
 

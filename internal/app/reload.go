@@ -42,6 +42,7 @@ func (a *App) Reload(_ context.Context, next *config.Config) error {
 		g.retire()
 		return fault.Wrap(err, fault.Invalid, "log.level %q is unknown", next.Log.Level)
 	}
+	a.sessions.UseRegistry(g.registry)
 	a.current.swap(g)
 	return nil
 }
@@ -73,7 +74,8 @@ func (a *App) needRestart(next *config.Config, keys []keyring.Secret) []string {
 
 // lifetimes are the parts of a session section that the session manager was made with.
 func lifetimes(s config.Session) config.Session {
-	s.Deadline, s.KillDeadline = 0, 0 // the edge's own
+	s.Deadline, s.KillDeadline = 0, 0      // the edge's own
+	s.Attributes, s.Unregistered = nil, "" // a registry can be replaced
 	return s
 }
 

@@ -62,7 +62,8 @@ type Bridge struct {
 
 // Mapping says which session keys move, stay or are dropped.
 type Mapping struct {
-	// File of the mapping. Default: none, so that every key that crosses without loss moves.
+	// File of the mapping, for keys that session.attributes does not have; one that both have is refused, so that
+	// a key's rule is in one place. Default: none, so that every key that crosses without loss moves.
 	File string `yaml:"file"`
 }
 

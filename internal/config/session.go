@@ -27,6 +27,13 @@ type Session struct {
 	Limits Limits `yaml:"limits"`
 	// What is remembered of recently used sessions.
 	Cache Cache `yaml:"cache"`
+	// What sessions hold: each attribute with its owner and rules. It also says what crosses to and from
+	// legacy, so that nothing of it has to be in legacy.mapping.file. May change while the process runs. Default: none.
+	Attributes []Attribute `yaml:"attributes"`
+	// What happens to a write of an attribute that is not in the list: allow, count (it is written, and counted
+	// as crossfade_session_attributes_total with owner "unregistered") or refuse. With refuse it does not cross from
+	// legacy either: it is left behind, counted as undeclared. Begin with count. Default allow.
+	Unregistered string `yaml:"unregistered"`
 }
 
 // Limits bound one session. A write over a limit is refused as a whole.
@@ -57,6 +64,7 @@ func (s *Session) defaults() {
 	s.KillDeadline = seconds(1) / 20
 	s.Limits = Limits{Keys: 128, KeyBytes: 128, TotalBytes: 64 << 10}
 	s.Cache = Cache{Entries: 100_000, Stale: seconds(60)}
+	s.Unregistered = "allow"
 }
 
 func (s *Session) validate(k *check) {
@@ -79,4 +87,6 @@ func (s *Session) validate(k *check) {
 	k.between("session.cache.entries", s.Cache.Entries, 1, 100_000_000)
 	k.within("session.cache.bound", s.Cache.Bound, 0, seconds(60))
 	k.within("session.cache.stale", s.Cache.Stale, 0, seconds(3600))
+	k.oneOf("session.unregistered", s.Unregistered, "allow", "count", "refuse")
+	validateAttributes(k, s.Attributes)
 }

@@ -26,6 +26,7 @@ type Metrics struct {
 	shed       *Counter
 	left       *Counter
 	undeclared *Counter
+	attributes *Counter
 	contexts   *Counter
 	calls      *Timer
 	meter      metric.Meter
@@ -61,6 +62,8 @@ func newMetrics(m metric.Meter) (*Metrics, error) {
 			"crossfade.key", "crossfade.reason"),
 		undeclared: k.counter("crossfade.mapping.undeclared", "{value}", "Session values that crossed, or stayed, without a rule of the mapping.",
 			"crossfade.key"),
+		attributes: k.counter("crossfade.session.attributes", "{value}", "Session values that a rule of the registry refused, took away or only noticed, by owner.",
+			"crossfade.owner", "crossfade.event"),
 		contexts: k.counter("crossfade.contexts.refused", "{context}", "Contexts that were presented to the session API and refused.",
 			"crossfade.reason"),
 		calls: k.timer("crossfade.api.call.duration", "Duration of calls of the session and admin API.",
@@ -129,6 +132,11 @@ func (m *Metrics) LeftBehind(key, reason string) { m.left.add(1, values{key, rea
 
 // Undeclared counts a session value that no rule of the mapping is about. Keys are bounded as above.
 func (m *Metrics) Undeclared(key string) { m.undeclared.add(1, values{key}) }
+
+// Attributes counts session values by the owner that the registry names and what a rule did about them.
+func (m *Metrics) Attributes(owner, event string, n int) {
+	m.attributes.add(int64(n), values{owner, event})
+}
 
 // ContextRefused counts a context that was presented and not believed.
 func (m *Metrics) ContextRefused(reason string) { m.contexts.add(1, values{reason}) }

@@ -2,6 +2,9 @@ package mapping
 
 import "strings"
 
+// Always reports whether a key crosses under its own name whatever a mapping says.
+func Always(key string) bool { return alwaysCrosses(key) }
+
 // alwaysCrosses holds for keys that no mapping may hold back, because a login, a login in progress or a
 // form that is open would break: Django's login bookkeeping and CSRF token, Crossfade's own notes, and
 // the state that the usual OAuth and OpenID Connect packages keep between redirect and callback.

@@ -61,12 +61,21 @@ type File struct {
 
 // Parse reads a mapping from YAML. Unknown fields are errors that show line and column.
 func Parse(text []byte) (*Mapping, error) {
-	var f File
-	if err := yaml.UnmarshalWithOptions(text, &f, yaml.Strict()); err != nil {
-		return nil, fault.New(fault.Invalid, "the mapping cannot be read:\n%s", yaml.FormatError(err, false, true)).
-			WithHint("fields are strict and keys; a key has owner, action (move, stay, drop), target, sensitivity")
+	f, err := Read(text)
+	if err != nil {
+		return nil, err
 	}
 	return New(f)
+}
+
+// Read reads a mapping from YAML and leaves its rules to New.
+func Read(text []byte) (File, error) {
+	var f File
+	if err := yaml.UnmarshalWithOptions(text, &f, yaml.Strict()); err != nil {
+		return File{}, fault.New(fault.Invalid, "the mapping cannot be read:\n%s", yaml.FormatError(err, false, true)).
+			WithHint("fields are strict and keys; a key has owner, action (move, stay, drop), target, sensitivity")
+	}
+	return f, nil
 }
 
 // New checks a mapping.

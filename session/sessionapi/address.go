@@ -13,6 +13,7 @@ import (
 
 // address is the session that a call is about, and what the caller proved of it.
 type address struct {
+	client  string // its name
 	role    Role
 	id      session.ID         // zero: none, a new session is wanted
 	fresh   bool               // the caller said so: an id of zeros
@@ -24,7 +25,7 @@ type address struct {
 // or, in a request whose context names a session (one that this request has just ended), with an id of
 // zeros and that context: the edge honours only a handoff that names what the context named.
 func (a *API) address(ctx context.Context, c *knownClient, sel *sessionv1.Selector) (address, error) {
-	out := address{role: c.role}
+	out := address{client: c.name, role: c.role}
 	var lineage session.Lineage
 	var err error
 	if s := sel.GetId(); s != "" {

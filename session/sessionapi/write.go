@@ -45,7 +45,7 @@ func (a *API) patch(to address, in *sessionv1.PatchRequest) (session.Patch, erro
 	}
 	p := session.Patch{
 		ID: to.id, Set: values(in.GetSet()), Delete: in.GetDelete(), IfVersion: in.GetIfVersion(), Idle: idle, Guest: to.proof(),
-		Device: to.device(),
+		Device: to.device(), Writer: to.client,
 	}
 	if to.id.IsZero() {
 		p.Guest = a.newGuest(to)
@@ -109,7 +109,7 @@ func upgrade(to address, in *sessionv1.UpgradeRequest) (session.Upgrade, error) 
 	u := session.Upgrade{
 		ID: to.id, Guest: to.proof(), Subject: in.GetSubject(), AuthTime: moment(in.GetAuthTime()),
 		Methods: in.GetMethods(), Level: in.GetLevel(), Born: session.Mark(in.GetBorn()), Set: values(in.GetSet()), Delete: in.GetDelete(),
-		Idle: idle, LegacyKey: in.GetCounterpart(), LegacyExpires: moment(in.GetCounterpartExpires()),
+		User: values(in.GetUser()), Writer: to.client, Idle: idle, LegacyKey: in.GetCounterpart(), LegacyExpires: moment(in.GetCounterpartExpires()),
 		Device: device(to.device(), in.GetDevice()),
 	}
 	if to.context != nil {
@@ -134,7 +134,7 @@ func (a *API) StepUp(ctx context.Context, in *sessionv1.StepUpRequest) (*session
 	}
 	issued, err := a.manager.StepUp(ctx, session.StepUp{
 		ID: to.id, AuthTime: moment(in.GetAuthTime()), Methods: in.GetMethods(), Level: in.GetLevel(), Set: values(in.GetSet()),
-		LegacyKey: in.GetCounterpart(), LegacyExpires: moment(in.GetCounterpartExpires()),
+		Writer: to.client, LegacyKey: in.GetCounterpart(), LegacyExpires: moment(in.GetCounterpartExpires()),
 	})
 	if err != nil {
 		return nil, err

@@ -26,7 +26,7 @@ func TestAPI_Patch(t *testing.T) {
 			t.Fatal(got, err)
 		}
 		p := h.manager.patch
-		if p.ID != s.ID || string(p.Set["n"]) != "1.0" || string(p.Set["o"]) != `{ "b":1 }` || p.Delete[0] != "cart" || p.IfVersion["n"] != 3 || p.Idle != time.Minute || p.Guest != nil {
+		if p.ID != s.ID || string(p.Set["n"]) != "1.0" || string(p.Set["o"]) != `{ "b":1 }` || p.Delete[0] != "cart" || p.IfVersion["n"] != 3 || p.Idle != time.Minute || p.Guest != nil || p.Writer != "storefront" {
 			t.Fatalf("%+v", p)
 		}
 	})

@@ -24,6 +24,8 @@ func RunManager(t *testing.T, open func(testing.TB) session.Store) {
 		"patch":       testPatch,
 		"on write":    testOnWrite,
 		"limits":      testLimits,
+		"registry":    testRegistry,
+		"merges":      testMerges,
 		"expiry":      testExpiry,
 		"rotate":      testRotate,
 		"login":       testLogin,

@@ -752,7 +752,10 @@ type UpgradeRequest struct {
 	Visitor            string `protobuf:"bytes,12,opt,name=visitor,proto3" json:"visitor,omitempty"` // used when no session is given
 	// What the login came from, where the caller knows better than the context: for an application that is reached without
 	// the edge. The address may be a whole one: its network is kept.
-	Device        *Device `protobuf:"bytes,13,opt,name=device,proto3" json:"device,omitempty"`
+	Device *Device `protobuf:"bytes,13,opt,name=device,proto3" json:"device,omitempty"`
+	// What the application keeps for this user elsewhere, as a cart that was saved. It is merged with the guest's
+	// data key by key as session.attributes says (keep_user without a rule), before set and delete.
+	User          *Attributes `protobuf:"bytes,14,opt,name=user,proto3" json:"user,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -874,6 +877,13 @@ func (x *UpgradeRequest) GetVisitor() string {
 func (x *UpgradeRequest) GetDevice() *Device {
 	if x != nil {
 		return x.Device
+	}
+	return nil
+}
+
+func (x *UpgradeRequest) GetUser() *Attributes {
+	if x != nil {
+		return x.User
 	}
 	return nil
 }
@@ -1685,7 +1695,7 @@ const file_crossfade_session_v1_session_proto_rawDesc = "" +
 	"\rPatchResponse\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\x04R\aversion\x12\x18\n" +
 	"\ahandoff\x18\x02 \x01(\tR\ahandoff\x127\n" +
-	"\asession\x18\x03 \x01(\v2\x1d.crossfade.session.v1.SessionR\asession\"\xd7\x03\n" +
+	"\asession\x18\x03 \x01(\v2\x1d.crossfade.session.v1.SessionR\asession\"\x8d\x04\n" +
 	"\x0eUpgradeRequest\x128\n" +
 	"\asession\x18\x01 \x01(\v2\x1e.crossfade.session.v1.SelectorR\asession\x12\x18\n" +
 	"\asubject\x18\x02 \x01(\tR\asubject\x12\x1b\n" +
@@ -1700,7 +1710,8 @@ const file_crossfade_session_v1_session_proto_rawDesc = "" +
 	" \x01(\x03R\x12counterpartExpires\x12!\n" +
 	"\fidle_seconds\x18\v \x01(\x03R\vidleSeconds\x12\x18\n" +
 	"\avisitor\x18\f \x01(\tR\avisitor\x124\n" +
-	"\x06device\x18\r \x01(\v2\x1c.crossfade.session.v1.DeviceR\x06device\"~\n" +
+	"\x06device\x18\r \x01(\v2\x1c.crossfade.session.v1.DeviceR\x06device\x124\n" +
+	"\x04user\x18\x0e \x01(\v2 .crossfade.session.v1.AttributesR\x04user\"~\n" +
 	"\x0fUpgradeResponse\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\x04R\aversion\x12\x18\n" +
 	"\ahandoff\x18\x02 \x01(\tR\ahandoff\x127\n" +
@@ -1815,38 +1826,39 @@ var file_crossfade_session_v1_session_proto_depIdxs = []int32{
 	3,  // 10: crossfade.session.v1.UpgradeRequest.session:type_name -> crossfade.session.v1.Selector
 	2,  // 11: crossfade.session.v1.UpgradeRequest.set:type_name -> crossfade.session.v1.Attributes
 	1,  // 12: crossfade.session.v1.UpgradeRequest.device:type_name -> crossfade.session.v1.Device
-	0,  // 13: crossfade.session.v1.UpgradeResponse.session:type_name -> crossfade.session.v1.Session
-	3,  // 14: crossfade.session.v1.StepUpRequest.session:type_name -> crossfade.session.v1.Selector
-	2,  // 15: crossfade.session.v1.StepUpRequest.set:type_name -> crossfade.session.v1.Attributes
-	0,  // 16: crossfade.session.v1.StepUpResponse.session:type_name -> crossfade.session.v1.Session
-	3,  // 17: crossfade.session.v1.RotateRequest.session:type_name -> crossfade.session.v1.Selector
-	0,  // 18: crossfade.session.v1.RotateResponse.session:type_name -> crossfade.session.v1.Session
-	3,  // 19: crossfade.session.v1.EndRequest.session:type_name -> crossfade.session.v1.Selector
-	0,  // 20: crossfade.session.v1.ListResponse.sessions:type_name -> crossfade.session.v1.Session
-	0,  // 21: crossfade.session.v1.RedeemResponse.session:type_name -> crossfade.session.v1.Session
-	4,  // 22: crossfade.session.v1.SessionService.Resolve:input_type -> crossfade.session.v1.ResolveRequest
-	6,  // 23: crossfade.session.v1.SessionService.Get:input_type -> crossfade.session.v1.GetRequest
-	8,  // 24: crossfade.session.v1.SessionService.Patch:input_type -> crossfade.session.v1.PatchRequest
-	10, // 25: crossfade.session.v1.SessionService.Upgrade:input_type -> crossfade.session.v1.UpgradeRequest
-	12, // 26: crossfade.session.v1.SessionService.StepUp:input_type -> crossfade.session.v1.StepUpRequest
-	14, // 27: crossfade.session.v1.SessionService.Rotate:input_type -> crossfade.session.v1.RotateRequest
-	16, // 28: crossfade.session.v1.SessionService.End:input_type -> crossfade.session.v1.EndRequest
-	18, // 29: crossfade.session.v1.SessionService.List:input_type -> crossfade.session.v1.ListRequest
-	20, // 30: crossfade.session.v1.SessionService.Redeem:input_type -> crossfade.session.v1.RedeemRequest
-	5,  // 31: crossfade.session.v1.SessionService.Resolve:output_type -> crossfade.session.v1.ResolveResponse
-	7,  // 32: crossfade.session.v1.SessionService.Get:output_type -> crossfade.session.v1.GetResponse
-	9,  // 33: crossfade.session.v1.SessionService.Patch:output_type -> crossfade.session.v1.PatchResponse
-	11, // 34: crossfade.session.v1.SessionService.Upgrade:output_type -> crossfade.session.v1.UpgradeResponse
-	13, // 35: crossfade.session.v1.SessionService.StepUp:output_type -> crossfade.session.v1.StepUpResponse
-	15, // 36: crossfade.session.v1.SessionService.Rotate:output_type -> crossfade.session.v1.RotateResponse
-	17, // 37: crossfade.session.v1.SessionService.End:output_type -> crossfade.session.v1.EndResponse
-	19, // 38: crossfade.session.v1.SessionService.List:output_type -> crossfade.session.v1.ListResponse
-	21, // 39: crossfade.session.v1.SessionService.Redeem:output_type -> crossfade.session.v1.RedeemResponse
-	31, // [31:40] is the sub-list for method output_type
-	22, // [22:31] is the sub-list for method input_type
-	22, // [22:22] is the sub-list for extension type_name
-	22, // [22:22] is the sub-list for extension extendee
-	0,  // [0:22] is the sub-list for field type_name
+	2,  // 13: crossfade.session.v1.UpgradeRequest.user:type_name -> crossfade.session.v1.Attributes
+	0,  // 14: crossfade.session.v1.UpgradeResponse.session:type_name -> crossfade.session.v1.Session
+	3,  // 15: crossfade.session.v1.StepUpRequest.session:type_name -> crossfade.session.v1.Selector
+	2,  // 16: crossfade.session.v1.StepUpRequest.set:type_name -> crossfade.session.v1.Attributes
+	0,  // 17: crossfade.session.v1.StepUpResponse.session:type_name -> crossfade.session.v1.Session
+	3,  // 18: crossfade.session.v1.RotateRequest.session:type_name -> crossfade.session.v1.Selector
+	0,  // 19: crossfade.session.v1.RotateResponse.session:type_name -> crossfade.session.v1.Session
+	3,  // 20: crossfade.session.v1.EndRequest.session:type_name -> crossfade.session.v1.Selector
+	0,  // 21: crossfade.session.v1.ListResponse.sessions:type_name -> crossfade.session.v1.Session
+	0,  // 22: crossfade.session.v1.RedeemResponse.session:type_name -> crossfade.session.v1.Session
+	4,  // 23: crossfade.session.v1.SessionService.Resolve:input_type -> crossfade.session.v1.ResolveRequest
+	6,  // 24: crossfade.session.v1.SessionService.Get:input_type -> crossfade.session.v1.GetRequest
+	8,  // 25: crossfade.session.v1.SessionService.Patch:input_type -> crossfade.session.v1.PatchRequest
+	10, // 26: crossfade.session.v1.SessionService.Upgrade:input_type -> crossfade.session.v1.UpgradeRequest
+	12, // 27: crossfade.session.v1.SessionService.StepUp:input_type -> crossfade.session.v1.StepUpRequest
+	14, // 28: crossfade.session.v1.SessionService.Rotate:input_type -> crossfade.session.v1.RotateRequest
+	16, // 29: crossfade.session.v1.SessionService.End:input_type -> crossfade.session.v1.EndRequest
+	18, // 30: crossfade.session.v1.SessionService.List:input_type -> crossfade.session.v1.ListRequest
+	20, // 31: crossfade.session.v1.SessionService.Redeem:input_type -> crossfade.session.v1.RedeemRequest
+	5,  // 32: crossfade.session.v1.SessionService.Resolve:output_type -> crossfade.session.v1.ResolveResponse
+	7,  // 33: crossfade.session.v1.SessionService.Get:output_type -> crossfade.session.v1.GetResponse
+	9,  // 34: crossfade.session.v1.SessionService.Patch:output_type -> crossfade.session.v1.PatchResponse
+	11, // 35: crossfade.session.v1.SessionService.Upgrade:output_type -> crossfade.session.v1.UpgradeResponse
+	13, // 36: crossfade.session.v1.SessionService.StepUp:output_type -> crossfade.session.v1.StepUpResponse
+	15, // 37: crossfade.session.v1.SessionService.Rotate:output_type -> crossfade.session.v1.RotateResponse
+	17, // 38: crossfade.session.v1.SessionService.End:output_type -> crossfade.session.v1.EndResponse
+	19, // 39: crossfade.session.v1.SessionService.List:output_type -> crossfade.session.v1.ListResponse
+	21, // 40: crossfade.session.v1.SessionService.Redeem:output_type -> crossfade.session.v1.RedeemResponse
+	32, // [32:41] is the sub-list for method output_type
+	23, // [23:32] is the sub-list for method input_type
+	23, // [23:23] is the sub-list for extension type_name
+	23, // [23:23] is the sub-list for extension extendee
+	0,  // [0:23] is the sub-list for field type_name
 }
 
 func init() { file_crossfade_session_v1_session_proto_init() }
