@@ -3,7 +3,7 @@
 //
 // Invariant: who the visitor is comes from the signed context alone, which is verified in the process
 // and needs no call; nothing that a browser sends can change it. Services mount [Client.Middleware] and
-// ask [SessionFrom] in their handlers.
+// ask [SessionFromContext] in their handlers.
 //
 // # When Crossfade cannot be reached
 //

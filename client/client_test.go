@@ -25,7 +25,7 @@ func serve(c *clienttest.Crossfade, v *clienttest.Visitor, h func(http.ResponseW
 
 func handler(c *clienttest.Crossfade, h func(http.ResponseWriter, *http.Request, *client.Session)) http.Handler {
 	return c.Client.Middleware(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		h(w, r, client.SessionFrom(r.Context()))
+		h(w, r, client.SessionFromContext(r.Context()))
 	}))
 }
 
@@ -93,7 +93,7 @@ func TestMiddleware(t *testing.T) {
 		}
 	})
 	t.Run("outside of the middleware there is nobody", func(t *testing.T) {
-		s := client.SessionFrom(t.Context())
+		s := client.SessionFromContext(t.Context())
 		if s.Exists() || !errors.Is(s.Set(t.Context(), "a", 1), client.ErrNoSession) || s.End(t.Context(), "x") != nil {
 			t.Fatal("somebody")
 		}

@@ -24,6 +24,8 @@ var (
 	ErrTooLate = errors.New("crossfade: response has begun")
 	// ErrRefused: this service may not do that, or its name or secret is wrong.
 	ErrRefused = errors.New("crossfade: refused")
+	// ErrContext: the request came without a context that was made for this service: not through the edge.
+	ErrContext = errors.New("crossfade: no good context")
 	// ErrInvalid: a key or value that no session can hold.
 	ErrInvalid = errors.New("crossfade: invalid")
 )
@@ -46,6 +48,10 @@ func translate(err error) error {
 	case fault.Invalid:
 		kind = ErrInvalid
 	}
+	return withHint(kind, err)
+}
+
+func withHint(kind, err error) error {
 	if _, hint := fault.Public(err); hint != "" {
 		return fmt.Errorf("%w: %w; %s", kind, err, hint)
 	}
@@ -57,3 +63,7 @@ func errorf(format string, args ...any) error {
 }
 
 func translated(kind error, what string) error { return fmt.Errorf("%w: %s", kind, what) }
+
+func translatedf(kind error, format string, args ...any) error {
+	return translated(kind, fmt.Sprintf(format, args...))
+}

@@ -28,7 +28,7 @@ func Example() {
 
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /cart", func(w http.ResponseWriter, r *http.Request) {
-		session := client.SessionFrom(r.Context())
+		session := client.SessionFromContext(r.Context())
 		err := client.Update(r.Context(), session, "cart", func(items int) (int, error) { return items + 1, nil })
 		if err != nil {
 			http.Error(w, "please try again", http.StatusServiceUnavailable)
@@ -37,7 +37,7 @@ func Example() {
 		http.Redirect(w, r, "/", http.StatusSeeOther)
 	})
 	mux.HandleFunc("GET /", func(w http.ResponseWriter, r *http.Request) {
-		session := client.SessionFrom(r.Context())
+		session := client.SessionFromContext(r.Context())
 		var items int
 		if _, err := session.Get(r.Context(), "cart", &items); err != nil {
 			log.Print(err) // show the page without the cart
@@ -84,7 +84,7 @@ func ExampleSession_End() {
 	}
 	defer fake.Close()
 	logout := fake.Client.Middleware(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if err := client.SessionFrom(r.Context()).End(r.Context(), "logout"); err != nil {
+		if err := client.SessionFromContext(r.Context()).End(r.Context(), "logout"); err != nil {
 			http.Error(w, "you are still logged in; please try again", http.StatusServiceUnavailable)
 			return
 		}

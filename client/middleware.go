@@ -3,124 +3,61 @@ package client
 import (
 	"bufio"
 	"context"
+	"errors"
 	"io"
 	"net"
 	"net/http"
-	"sync"
 
 	"crossfade.dev/crossfade/internal/contextjwt"
 	"crossfade.dev/crossfade/internal/fault"
 )
 
-// The response headers that tell the edge what to do with the browser's cookies.
-const (
-	headerSession = "Crossfade-Session"
-	headerEnd     = "Crossfade-Session-End"
-)
-
-// Middleware verifies the context of each request and makes its session available to [SessionFrom].
+// Middleware verifies the context of each request and makes its session available to [SessionFromContext].
 // Requests without a good context are refused with 403, and with 503 while the keys to verify it cannot
-// be fetched.
+// be fetched. It serves Connect handlers too, which are http.Handlers; for gRPC there is package clientgrpc.
 func (c *Client) Middleware(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		token, claims, ok := c.admit(w, r)
+		ctx, reply, ok := c.admit(w, r)
 		if !ok {
 			return
 		}
-		out := &response{ResponseWriter: w}
-		s := &Session{client: c, token: token, claims: claims, out: out}
-		next.ServeHTTP(out, r.WithContext(context.WithValue(r.Context(), sessionKey{}, s)))
+		out := &response{ResponseWriter: w, reply: reply}
+		next.ServeHTTP(out, r.WithContext(ctx))
 		out.begin() // a handler that wrote nothing still answers with its headers
 	})
 }
 
-// admit gives the verified context, or answers the request itself.
-func (c *Client) admit(w http.ResponseWriter, r *http.Request) (string, *contextjwt.Claims, bool) {
-	tokens := r.Header.Values(contextjwt.Header)
-	switch {
-	case len(tokens) == 0 && c.cfg.AllowWithoutContext:
-		return "", &contextjwt.Claims{}, true
-	case len(tokens) != 1:
-		c.cfg.Log.WarnContext(r.Context(), "request without a context", "path", r.URL.Path, "contexts", len(tokens))
-		http.Error(w, "this service is reached through the Crossfade edge", http.StatusForbidden)
-		return "", nil, false
-	}
-	ctx, cancel := context.WithTimeout(r.Context(), c.cfg.Timeout)
-	defer cancel()
-	claims, err := c.verifier.Verify(ctx, tokens[0], c.cfg.Name)
+// admit gives the request's context with its session in it, or answers the request itself.
+func (c *Client) admit(w http.ResponseWriter, r *http.Request) (context.Context, *Reply, bool) {
+	ctx, reply, err := c.Open(r.Context(), r.Header.Values(contextjwt.Header))
 	if err == nil {
-		return tokens[0], claims, true
+		return ctx, reply, true
 	}
-	message, hint := fault.Public(err)
-	c.cfg.Log.WarnContext(r.Context(), "context refused", "path", r.URL.Path, "error", err.Error(), "hint", hint)
-	if fault.CodeOf(err) == fault.Unavailable {
+	c.cfg.Log.WarnContext(r.Context(), "request refused", "path", r.URL.Path, "error", err.Error())
+	if errors.Is(err, ErrUnavailable) {
 		w.Header().Set("Retry-After", "1")
 		http.Error(w, "the session service cannot be reached yet", http.StatusServiceUnavailable)
-		return "", nil, false
+		return nil, nil, false
+	}
+	message := "this service is reached through the Crossfade edge"
+	if fault.CodeOf(err) == fault.Unauthenticated {
+		message, _ = fault.Public(err)
 	}
 	http.Error(w, message, http.StatusForbidden)
-	return "", nil, false
-}
-
-type sessionKey struct{}
-
-// SessionFrom gives the session of the request that a context belongs to. Outside of the middleware it
-// is a visitor without a session. It is never nil.
-func SessionFrom(ctx context.Context) *Session {
-	if s, ok := ctx.Value(sessionKey{}).(*Session); ok {
-		return s
-	}
-	return &Session{claims: &contextjwt.Claims{}, out: &response{}}
+	return nil, nil, false
 }
 
 // response adds what the session plane wants to tell the edge, at the last moment before the headers
 // leave: a handler may change its session on another goroutine than the one that writes.
 type response struct {
 	http.ResponseWriter
-
-	mu      sync.Mutex
-	begun   bool
-	handoff string
-	ended   string
+	reply *Reply
 }
 
-// begin adds the headers, once.
 func (w *response) begin() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.begun {
-		return
+	if header, value := w.reply.Begin(); header != "" {
+		w.Header().Set(header, value)
 	}
-	w.begun = true
-	switch {
-	case w.ended != "":
-		w.Header().Set(headerEnd, w.ended)
-	case w.handoff != "":
-		w.Header().Set(headerSession, w.handoff)
-	}
-}
-
-// hand keeps a handoff for the response; false if that has begun without one.
-func (w *response) hand(handoff string) bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.begun {
-		return w.handoff != "" // the browser gets the same token with the one that was sent
-	}
-	w.handoff = handoff
-	return true
-}
-
-func (w *response) end(reason string) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.ended = reason
-}
-
-func (w *response) hasBegun() bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.begun
 }
 
 func (w *response) WriteHeader(status int) {

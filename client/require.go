@@ -12,7 +12,7 @@ import (
 // for a page and [Config.LoginURL] is set, and answered with 401 and JSON otherwise.
 func (c *Client) RequireAuthenticated(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !SessionFrom(r.Context()).Authenticated() {
+		if !SessionFromContext(r.Context()).Authenticated() {
 			c.askLogin(w, r, "login_required")
 			return
 		}
@@ -26,11 +26,11 @@ func (c *Client) RequireAuthenticated(next http.Handler) http.Handler {
 func (c *Client) RequireFresh(maxAge time.Duration) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			s := SessionFrom(r.Context())
+			s := SessionFromContext(r.Context())
 			switch {
 			case !s.Authenticated():
 				c.askLogin(w, r, "login_required")
-			case c.cfg.Clock().Sub(s.AuthTime()) > maxAge:
+			case !s.Fresh(maxAge):
 				c.askLogin(w, r, "fresh_login_required")
 			default:
 				next.ServeHTTP(w, r)

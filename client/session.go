@@ -14,7 +14,7 @@ type Session struct {
 	client *Client
 	token  string
 	claims *contextjwt.Claims
-	out    *response
+	out    *Reply
 
 	mu      sync.Mutex
 	read    bool // values and version are known, or failed says why not
@@ -51,6 +51,11 @@ func (s *Session) AuthTime() time.Time {
 		return time.Time{}
 	}
 	return time.Unix(s.claims.AuthTime, 0)
+}
+
+// Fresh reports whether the user proved who it is within the time given.
+func (s *Session) Fresh(maxAge time.Duration) bool {
+	return s.Authenticated() && s.client.cfg.Clock().Sub(s.AuthTime()) <= maxAge
 }
 
 // Methods is how the user logged in (RFC 8176 names: pwd, otp …).

@@ -23,6 +23,8 @@ type record struct {
 type Visitor struct {
 	c      *Crossfade
 	claims contextjwt.Claims
+	// outside of the edge
+	outside bool
 }
 
 // Guest is a visitor with a session that has no values yet.
@@ -52,6 +54,9 @@ func (c *Crossfade) Stranger() *Visitor {
 		Audience: c.name, System: contextjwt.Legacy, Arm: contextjwt.ArmLegacy, Visitor: g.claims.Visitor,
 	}}
 }
+
+// Outsider is somebody who reaches the service past the edge: the requests have no context.
+func (c *Crossfade) Outsider() *Visitor { return &Visitor{c: c, outside: true} }
 
 // LogIn makes the visitor authenticated, with the values that it has.
 func (v *Visitor) LogIn(subject string) {
@@ -90,6 +95,14 @@ func (v *Visitor) Value(key string) string {
 	return ""
 }
 
+// EndElsewhere ends the session as an operator or another service would. The context that the edge gave before is
+// good for its life all the same, so requests still come.
+func (v *Visitor) EndElsewhere(reason string) {
+	v.c.mu.Lock()
+	defer v.c.mu.Unlock()
+	v.c.open(v.claims.Session).ended = reason
+}
+
 // Ended is the reason for which the session was ended; empty while it lives.
 func (v *Visitor) Ended() string {
 	v.c.mu.Lock()
@@ -102,6 +115,18 @@ func (v *Visitor) Ended() string {
 
 // Sign puts the visitor's context on a request, as the edge does.
 func (v *Visitor) Sign(r *http.Request) *http.Request {
+	if token := v.Context(); token != "" {
+		r.Header.Set(contextjwt.Header, token)
+	}
+	return r
+}
+
+// Context is what [Visitor.Sign] puts on a request, for services on another transport than net/http.
+// Empty for an outsider.
+func (v *Visitor) Context() string {
+	if v.outside {
+		return ""
+	}
 	v.c.mu.Lock()
 	if known := v.c.sessions[v.claims.Session]; known != nil {
 		v.claims.Version = known.version
@@ -112,8 +137,7 @@ func (v *Visitor) Sign(r *http.Request) *http.Request {
 	if err != nil {
 		panic("clienttest: " + err.Error()) // claims that the methods above do not make
 	}
-	r.Header.Set(contextjwt.Header, token)
-	return r
+	return token
 }
 
 // Do sends a request to a handler and takes over what the response says about the session, as the edge
@@ -129,11 +153,12 @@ func (v *Visitor) Do(h http.Handler, method, target, body string) *httptest.Resp
 	}
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, v.Sign(r))
-	v.follow(w.Result().Header)
+	v.Follow(w.Result().Header)
 	return w
 }
 
-func (v *Visitor) follow(h http.Header) {
+// Follow takes over what the header of a response says about the session, as the edge would.
+func (v *Visitor) Follow(h http.Header) {
 	v.c.mu.Lock()
 	defer v.c.mu.Unlock()
 	switch {

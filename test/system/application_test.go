@@ -75,7 +75,7 @@ func (a *application) take() []received {
 
 // count answers the session's id and the counter in it.
 func (a *application) count(w http.ResponseWriter, r *http.Request) {
-	s, n := client.SessionFrom(r.Context()), 0
+	s, n := client.SessionFromContext(r.Context()), 0
 	if _, err := s.Get(r.Context(), "count", &n); err != nil {
 		http.Error(w, err.Error(), http.StatusServiceUnavailable)
 		return
@@ -86,7 +86,7 @@ func (a *application) count(w http.ResponseWriter, r *http.Request) {
 func (a *application) setCount(w http.ResponseWriter, r *http.Request) {
 	n, err := strconv.Atoi(r.URL.Query().Get("to"))
 	if err == nil {
-		err = client.SessionFrom(r.Context()).Set(r.Context(), "count", n)
+		err = client.SessionFromContext(r.Context()).Set(r.Context(), "count", n)
 	}
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusServiceUnavailable)

@@ -24,4 +24,4 @@ type Session interface {
 type Sessions func(*http.Request) Session
 
 // FromCrossfade finds the session that the client library's middleware put into the request's context.
-func FromCrossfade(r *http.Request) Session { return client.SessionFrom(r.Context()) }
+func FromCrossfade(r *http.Request) Session { return client.SessionFromContext(r.Context()) }
