@@ -56,7 +56,9 @@ type Store interface {
 	// Notes reads the notes whose names begin with prefix, in the order of their names' bytes.
 	Notes(ctx context.Context, prefix string) ([]Note, error)
 
-	// Commit carries the operations out in order, atomically, and answers when they are durable.
+	// Commit carries the operations out in order, atomically, and answers when they are durable. Insert,
+	// Update, PutKey and EndLineage, at most one of them with a Notice, go together; each other operation is
+	// alone in its commit.
 	Commit(ctx context.Context, ops ...Op) (Result, error)
 	// Touch merges activity into live and moving records: LastSeen only ever grows, First and Used are
 	// set only when they are zero, a record whose idle deadline had passed at Since is left alone, and so
@@ -64,7 +66,8 @@ type Store interface {
 	// and First. Keys likewise have Presented set once. Records and keys that are gone are skipped.
 	Touch(ctx context.Context, touches []Touch, keys []KeyTouch) error
 	// Sweep deletes at most limit rows that no credential can need any more, and reports how many it
-	// looked at: 0 means that nothing is left to do for now.
+	// looked at: 0 means that nothing is left to do for now. A store whose engine lets rows expire by itself
+	// may leave records and keys to it.
 	Sweep(ctx context.Context, now time.Time, limit int) (int, error)
 }
 

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Makes what the tests and the demo need and Go does not bring: two Python environments under .build
-# (Django 5.2 and 4.2) and a Chromium. Idempotent: a stamp holds what each environment was made from,
+# (Django 5.2 and 4.2), a Chromium and a Redis server. Idempotent: a stamp holds what each environment was made from,
 # and nothing is done twice. "make setup" calls it; so does every target that needs it.
 #
-# usage: tools/setup.sh [venv|venv42|chromium|gcc]...   (without arguments: venv venv42 chromium)
+# usage: tools/setup.sh [venv|venv42|chromium|redis|gcc]...   (without arguments: venv venv42 chromium redis)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 mkdir -p .build
@@ -111,19 +111,31 @@ need_chromium() {
   apt_install chromium fonts-liberation
 }
 
+# need_redis finds a server that tests start themselves: REDIS_SERVER names one, else Redis or Valkey. The
+# package's own service is not wanted, so it is kept from starting where that can be said.
+need_redis() {
+  if [ -n "${REDIS_SERVER:-}" ]; then
+    [ -x "$REDIS_SERVER" ] || die "REDIS_SERVER=$REDIS_SERVER is not a program" "unset REDIS_SERVER, or let it name a Redis 7 or Valkey server"
+    return
+  fi
+  if command -v redis-server >/dev/null || command -v valkey-server >/dev/null; then return; fi
+  RUNLEVEL=1 apt_install redis-server
+}
+
 # need_gcc is only for the race detector, which needs cgo; the product has none.
 need_gcc() {
   if ! command -v gcc >/dev/null; then apt_install gcc libc6-dev; fi
 }
 
-[ $# -gt 0 ] || set -- venv venv42 chromium
+[ $# -gt 0 ] || set -- venv venv42 chromium redis
 for part in "$@"; do
   case $part in
     venv) environment .build/venv tools/requirements-django52.txt ;;
     venv42) environment .build/venv42 tools/requirements-django42.txt ;;
     chromium) need_chromium ;;
+    redis) need_redis ;;
     gcc) need_gcc ;;
-    *) die "no such part: $part" "tools/setup.sh [venv|venv42|chromium|gcc]..." ;;
+    *) die "no such part: $part" "tools/setup.sh [venv|venv42|chromium|redis|gcc]..." ;;
   esac
 done
 say "ready: $*"

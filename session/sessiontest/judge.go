@@ -76,7 +76,7 @@ func testJudge(t *testing.T, s session.Store) {
 // testSpared reads a record over and over while all others of its subject are ended.
 func testSpared(t *testing.T, s session.Store, j session.Judge) {
 	r := record(20)
-	r.Subject = "spared"
+	r.Subject, r.Born = "spared", must[session.Marks](t)(j.Against(t.Context(), "")).Sequence
 	commit(t, s, session.Insert{Record: r})
 	over := make(chan struct{})
 	go func() {

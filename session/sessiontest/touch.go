@@ -129,6 +129,10 @@ func testSweep(t *testing.T, s session.Store) {
 	if err := s.Touch(t.Context(), []session.Touch{{ID: used.ID, Since: epoch, Seen: epoch.Add(23 * time.Hour)}}, nil); err != nil {
 		t.Fatal(err)
 	}
+	// A store whose engine lets rows expire by itself leaves records to it, and shows in tests of its own that
+	// none goes early. What must outlive them is swept there too.
+	_, itself := s.(interface{ ExpiresItself() })
+	sweeps := !itself
 	exists := func(r *session.Record) bool { return head(t, s, r.ID) != nil }
 
 	t.Run("nothing goes before its time", func(t *testing.T) {
@@ -139,11 +143,11 @@ func testSweep(t *testing.T, s session.Store) {
 	})
 	t.Run("what idled out goes; what was used, moved, or still refers to a token stays", func(t *testing.T) {
 		sweep(epoch.Add(24 * time.Hour))
-		if exists(idle) || !exists(used) || !exists(guest) || !exists(moved) {
+		if exists(idle) == sweeps || !exists(used) || !exists(guest) || !exists(moved) {
 			t.Fatal("the wrong ones went")
 		}
 		sweep(epoch.Add(48 * time.Hour))
-		if exists(used) || exists(guest) || !exists(moved) {
+		if exists(used) == sweeps || exists(guest) == sweeps || !exists(moved) {
 			t.Fatal("the wrong ones went")
 		}
 	})
@@ -171,7 +175,8 @@ func testSweep(t *testing.T, s session.Store) {
 	})
 	t.Run("a mark goes when no cookie can be older", func(t *testing.T) {
 		first := must[session.Marks](t)(s.Marks(t.Context())).Sequence
-		commit(t, s, session.EndSubject{Subject: "u9", At: epoch, Keep: epoch}, session.EndEverybody{At: epoch})
+		commit(t, s, session.EndSubject{Subject: "u9", At: epoch, Keep: epoch})
+		commit(t, s, session.EndEverybody{At: epoch})
 		sweep(epoch.Add(session.MaxLife - time.Hour))
 		if m := must[session.Marks](t)(s.Marks(t.Context())); m.Subjects["u9"] == 0 {
 			t.Fatal("gone too early")
