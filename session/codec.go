@@ -17,6 +17,7 @@ import (
 const (
 	headVersion       = 1
 	headWithDevice    = 2 // as 1, with the device behind it
+	headWithVeil      = 3 // as 2, with the veil behind it
 	attributesVersion = 1
 	attributesTimed   = 2 // each with the time of its last write
 )
@@ -30,6 +31,9 @@ func AppendHead(b []byte, r *Record) []byte {
 	version := byte(headVersion)
 	if !r.Device.IsZero() {
 		version = headWithDevice
+	}
+	if len(r.Veil) > 0 {
+		version = headWithVeil
 	}
 	b = append(b, version, byte(r.Kind), flag(r.FromGuest))
 	b = appendTime(b, r.AuthTime)
@@ -54,9 +58,12 @@ func AppendHead(b []byte, r *Record) []byte {
 	b = appendRef(b, r.Claim)
 	b = append16(b, r.Operation)
 	b = append16(b, r.Next)
-	if version == headWithDevice {
+	if version >= headWithDevice {
 		network, _ := r.Device.Network.MarshalBinary() // never fails
 		b = appendBytes(appendBytes(appendBytes(b, r.Device.Agent), network), r.Device.Label)
+	}
+	if version == headWithVeil {
+		b = appendBytes(b, r.Veil)
 	}
 	return b
 }
@@ -65,7 +72,7 @@ func AppendHead(b []byte, r *Record) []byte {
 func DecodeHead(b []byte, r *Record) error {
 	d := decoder{b: b}
 	version := d.byte()
-	if version != headVersion && version != headWithDevice {
+	if version < headVersion || version > headWithVeil {
 		return errCodec
 	}
 	r.Kind, r.FromGuest = Kind(d.byte()), d.byte() == 1
@@ -90,12 +97,16 @@ func DecodeHead(b []byte, r *Record) error {
 	r.Operation = d.array16()
 	r.Next = d.array16()
 	r.Device = Device{}
-	if version == headWithDevice {
+	if version >= headWithDevice {
 		r.Device.Agent = string(d.bytes())
 		if err := r.Device.Network.UnmarshalBinary(d.bytes()); err != nil {
 			return errCodec
 		}
 		r.Device.Label = string(d.bytes())
+	}
+	r.Veil = nil
+	if version == headWithVeil {
+		r.Veil = slices.Clone(d.bytes())
 	}
 	return d.end()
 }

@@ -21,7 +21,7 @@ func fullRecord() *session.Record {
 		Privileged: at, FromGuest: true, View: session.ID{4}, ViewOf: session.ID{5},
 		Counterpart: session.LegacyRef{Hash: session.KeyHash{6}, Sealed: []byte("c"), Expires: at},
 		Claim:       session.LegacyRef{Hash: session.KeyHash{7}, Sealed: []byte("d")},
-		Operation:   [16]byte{8}, Next: session.ID{9},
+		Operation:   [16]byte{8}, Next: session.ID{9}, Veil: []byte("veil"),
 	}
 }
 

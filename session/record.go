@@ -37,6 +37,10 @@ type Record struct {
 	// refers to it.
 	Keep time.Time
 
+	// Veil is what package sealed keeps of the fields that it has emptied. Stores keep it with the head and
+	// never look into it; to everybody else it is nil.
+	Veil []byte
+
 	// Attributes is nil when it was not asked for; an Update with nil leaves what is stored.
 	Attributes map[string]Attribute
 }

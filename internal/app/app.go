@@ -178,11 +178,15 @@ func (a *App) openSessions(ctx context.Context, secrets *config.Secrets) (err er
 	}
 	a.opens("session store", func(context.Context) error { return a.store.Close() })
 	s := a.cfg.Session
+	sessions, err := a.openSealed(ctx, a.store)
+	if err != nil {
+		return err
+	}
 	a.sessions, err = session.New(session.Config{
 		Idle: s.Idle.D(), Absolute: s.Absolute.D(), Grace: s.Grace.D(), GuestLife: s.GuestLife.D(),
 		CacheSize: s.Cache.Entries, CacheFor: s.Cache.Bound.D(), StaleFor: s.Cache.Stale.D(),
 		Limits: session.Limits{Keys: s.Limits.Keys, KeyBytes: s.Limits.KeyBytes, Bytes: s.Limits.TotalBytes},
-	}, a.store, a.ring, a.opts.Clock, a.opts.Rand, a.log)
+	}, sessions, a.ring, a.opts.Clock, a.opts.Rand, a.log)
 	if err != nil {
 		return err
 	}

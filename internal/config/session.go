@@ -27,6 +27,12 @@ type Session struct {
 	Limits Limits `yaml:"limits"`
 	// What is remembered of recently used sessions.
 	Cache Cache `yaml:"cache"`
+	// Whether attributes, subjects, visitor ids and devices are encrypted in the store, with the keys of this file: off,
+	// read (sealed and plain are both read, plain is written), on (sealed is written, what is plain is sealed in the
+	// background) or undo (plain is written, what is sealed is opened in the background). Where several processes share a
+	// store, all of them are at read before the first one is on, and before the first one is off again. A key that
+	// sealed stays in keys until 400 days after. Default off.
+	Seal string `yaml:"seal"`
 	// What sessions hold: each attribute with its owner and rules. It also says what crosses to and from
 	// legacy, so that nothing of it has to be in legacy.mapping.file. May change while the process runs. Default: none.
 	Attributes []Attribute `yaml:"attributes"`
@@ -64,7 +70,7 @@ func (s *Session) defaults() {
 	s.KillDeadline = seconds(1) / 20
 	s.Limits = Limits{Keys: 128, KeyBytes: 128, TotalBytes: 64 << 10}
 	s.Cache = Cache{Entries: 100_000, Stale: seconds(60)}
-	s.Unregistered = "allow"
+	s.Seal, s.Unregistered = "off", "allow"
 }
 
 func (s *Session) validate(k *check) {
@@ -87,6 +93,7 @@ func (s *Session) validate(k *check) {
 	k.between("session.cache.entries", s.Cache.Entries, 1, 100_000_000)
 	k.within("session.cache.bound", s.Cache.Bound, 0, seconds(60))
 	k.within("session.cache.stale", s.Cache.Stale, 0, seconds(3600))
+	k.oneOf("session.seal", s.Seal, "off", "read", "on", "undo")
 	k.oneOf("session.unregistered", s.Unregistered, "allow", "count", "refuse")
 	validateAttributes(k, s.Attributes)
 }

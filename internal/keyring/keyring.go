@@ -112,6 +112,10 @@ func (r *Ring) Seal(purpose string, plain []byte) []byte {
 
 // Open reverses [Ring.Seal], or answers [ErrOpen].
 func (r *Ring) Open(purpose string, sealed []byte) ([]byte, error) {
+	return r.open(purpose, []byte(purpose), sealed)
+}
+
+func (r *Ring) open(purpose string, bound, sealed []byte) ([]byte, error) {
 	if len(sealed) < 1+12+16 {
 		return nil, ErrOpen
 	}
@@ -119,12 +123,56 @@ func (r *Ring) Open(purpose string, sealed []byte) ([]byte, error) {
 	if k == nil {
 		return nil, ErrOpen
 	}
-	plain, err := k.aead(purpose).Open(nil, sealed[1:13], sealed[13:], []byte(purpose))
+	plain, err := k.aead(purpose).Open(nil, sealed[1:13], sealed[13:], bound)
 	if err != nil {
 		return nil, ErrOpen
 	}
 	return plain, nil
 }
+
+// SealFor is Seal for a value that belongs to something: only with the same owner does it open again, so that
+// it cannot be put in another one's place.
+func (r *Ring) SealFor(purpose string, owner, plain []byte) []byte {
+	k := r.keys[0]
+	aead := k.aead(purpose)
+	out := make([]byte, 1+aead.NonceSize(), 1+aead.NonceSize()+len(plain)+aead.Overhead())
+	out[0] = k.id
+	if _, err := io.ReadFull(r.rand, out[1:]); err != nil {
+		panic("keyring: no randomness: " + err.Error()) // nothing safe can follow
+	}
+	return aead.Seal(out, out[1:], plain, bind(purpose, owner))
+}
+
+// OpenFor reverses [Ring.SealFor], or answers [ErrOpen].
+func (r *Ring) OpenFor(purpose string, owner, sealed []byte) ([]byte, error) {
+	return r.open(purpose, bind(purpose, owner), sealed)
+}
+
+func bind(purpose string, owner []byte) []byte {
+	return append(append(append(make([]byte, 0, len(purpose)+1+len(owner)), purpose...), 0), owner...)
+}
+
+// Alias encrypts and authenticates plain so that the same text always gives the same alias, for what has to be
+// found again by its equal: the nonce is a keyed hash of the text. It shows which values are equal and
+// how long they are, nothing else. A purpose that is used here is used for nothing else.
+func (r *Ring) Alias(purpose string, plain []byte) []byte { return r.keys[0].alias(purpose, plain) }
+
+// Aliases are the aliases of plain under every key of the ring, that of [Ring.Alias] first.
+func (r *Ring) Aliases(purpose string, plain []byte) [][]byte {
+	out := make([][]byte, 0, len(r.keys))
+	for _, k := range r.keys {
+		out = append(out, k.alias(purpose, plain))
+	}
+	return out
+}
+
+// OpenAlias reverses both, or answers [ErrOpen].
+func (r *Ring) OpenAlias(purpose string, sealed []byte) ([]byte, error) {
+	return r.open(purpose, []byte(purpose), sealed)
+}
+
+// Current reports whether a sealed value is of the key that seals.
+func (r *Ring) Current(sealed []byte) bool { return len(sealed) > 0 && sealed[0] == r.keys[0].id }
 
 // SigningKey is the Ed25519 key of the first secret, for a purpose.
 func (r *Ring) SigningKey(purpose string) (id byte, private ed25519.PrivateKey) {
@@ -206,6 +254,14 @@ func (k *key) aead(purpose string) cipher.AEAD {
 	}
 	v, _ := k.aeads.LoadOrStore(purpose, aead)
 	return v.(cipher.AEAD)
+}
+
+func (k *key) alias(purpose string, plain []byte) []byte {
+	aead, sum := k.aead(purpose), k.mac(purpose+"/nonce", plain)
+	out := make([]byte, 1+aead.NonceSize(), 1+aead.NonceSize()+len(plain)+aead.Overhead())
+	out[0] = k.id
+	copy(out[1:], sum[:])
+	return aead.Seal(out, out[1:], plain, []byte(purpose))
 }
 
 func (k *key) ed25519(purpose string) ed25519.PrivateKey {

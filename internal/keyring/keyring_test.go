@@ -96,3 +96,47 @@ func BenchmarkRing_Verify(b *testing.B) {
 		}
 	}
 }
+
+func TestRing_SealFor(t *testing.T) {
+	r, err := keyring.New(rand.Reader, keyring.Secret{ID: 1, Bytes: bytes.Repeat([]byte{1}, 32)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	sealed := r.SealFor("p", []byte("anna"), []byte("x"))
+	if got, err := r.OpenFor("p", []byte("anna"), sealed); err != nil || string(got) != "x" {
+		t.Fatal(string(got), err)
+	}
+	for name, open := range map[string]func() ([]byte, error){
+		"another owner":   func() ([]byte, error) { return r.OpenFor("p", []byte("bert"), sealed) },
+		"another purpose": func() ([]byte, error) { return r.OpenFor("q", []byte("anna"), sealed) },
+		"nobody":          func() ([]byte, error) { return r.Open("p", sealed) },
+	} {
+		if _, err := open(); err == nil {
+			t.Errorf("it opens for %s", name)
+		}
+	}
+}
+
+func TestRing_Alias(t *testing.T) {
+	one, two := keyring.Secret{ID: 1, Bytes: bytes.Repeat([]byte{1}, 32)}, keyring.Secret{ID: 2, Bytes: bytes.Repeat([]byte{2}, 32)}
+	r, err := keyring.New(rand.Reader, one, two)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := r.Alias("p", []byte("anna"))
+	if !bytes.Equal(a, r.Alias("p", []byte("anna"))) || bytes.Equal(a, r.Alias("p", []byte("bert"))) || bytes.Equal(a, r.Alias("q", []byte("anna"))) {
+		t.Error("equal texts, and only those, have equal aliases for one purpose")
+	}
+	all := r.Aliases("p", []byte("anna"))
+	if len(all) != 2 || !bytes.Equal(all[0], a) || !r.Current(all[0]) || r.Current(all[1]) {
+		t.Error("there is one under each key, that of the sealing key first")
+	}
+	for _, a := range all {
+		if got, err := r.OpenAlias("p", a); err != nil || string(got) != "anna" {
+			t.Error(string(got), err)
+		}
+	}
+	if _, err := r.OpenAlias("q", a); err == nil {
+		t.Error("it opens for another purpose")
+	}
+}
