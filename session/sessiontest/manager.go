@@ -39,6 +39,7 @@ func RunManager(t *testing.T, open func(testing.TB) session.Store) {
 		"succession":  testSuccession,
 		"end":         testEnd,
 		"outbox":      testManagerOutbox,
+		"end runs":    testEndRuns,
 		"list":        testList,
 		"races":       testManagerRaces,
 		"store down":  testStoreDown,
