@@ -24,7 +24,7 @@ var version = ""
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	code := command.Run(ctx, command.Env{
-		Out: os.Stdout, Err: os.Stderr, Getenv: os.Getenv, User: userName, Now: time.Now, Rand: rand.Reader,
+		In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Getenv: os.Getenv, User: userName, Now: time.Now, Rand: rand.Reader,
 		HTTP: command.Direct(), Version: release(), Serve: serve,
 	}, os.Args[1:])
 	stop()

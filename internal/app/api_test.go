@@ -67,6 +67,26 @@ func TestApp_APIs(t *testing.T) {
 	})
 }
 
+func TestApp_EndRuns(t *testing.T) {
+	s := start(t, echo("monolith"))
+	t.Run("who ends sessions by condition is on record", func(t *testing.T) {
+		out, err := s.sessions("admin.token").StartEndRun(t.Context(), &sessionv1.StartEndRunRequest{
+			Where: &sessionv1.EndWhere{Method: "sms"}, Author: "ada", Reason: "sms is broken"})
+		must(t, err)
+		changes, err := s.control().ListChanges(t.Context(), &controlv1.ListChangesRequest{Subject: "run " + out.Run.Id})
+		must(t, err)
+		if len(changes.Changes) != 1 || changes.Changes[0].Author != "ada" || changes.Changes[0].Detail != "started; those with method sms" {
+			t.Errorf("%v", changes.Changes)
+		}
+	})
+	t.Run("only operators do", func(t *testing.T) {
+		_, err := s.sessions("monolith").StartEndRun(t.Context(), &sessionv1.StartEndRunRequest{Where: &sessionv1.EndWhere{Method: "sms"}, Reason: "x"})
+		if fault.CodeOf(err) != fault.Denied {
+			t.Errorf("%v", err)
+		}
+	})
+}
+
 func TestApp_Outbox(t *testing.T) {
 	t.Run("legacy is told of an end until it has confirmed it", func(t *testing.T) {
 		var calls atomic.Int32

@@ -26,6 +26,7 @@ import (
 	"crossfade.dev/crossfade/internal/telemetry"
 	"crossfade.dev/crossfade/rollout"
 	"crossfade.dev/crossfade/session"
+	"crossfade.dev/crossfade/session/endrun"
 )
 
 // Options are what an application gets from its process. Zero fields are what a real process has.
@@ -76,6 +77,7 @@ type App struct {
 	signer    *contextjwt.Signer
 	outbox    *outbox
 	endings   *endings
+	endRuns   *endrun.Runner
 	current   generations
 	servers   servers
 
@@ -118,6 +120,7 @@ func New(ctx context.Context, cfg *config.Config, opts Options) (_ *App, err err
 		func() error { return a.openKeys(secrets) },
 		func() error { return a.openControl(ctx) },
 		func() error { return a.openSessions(ctx, secrets) },
+		a.openEndRuns,
 		func() error { return a.firstGeneration(secrets) },
 		a.openOutbox,
 		a.publishGauges,

@@ -27,13 +27,14 @@ type endings struct {
 	rows  sync.WaitGroup // on their way
 }
 
-func (e *endings) record(ctx context.Context, end sessionapi.OperatorEnd) {
+func (e *endings) record(ctx context.Context, end sessionapi.OperatorEnd) { e.put(ctx, note(end)) }
+
+func (e *endings) put(ctx context.Context, n control.Note) {
 	written := make(chan struct{})
 	rows, done := context.WithTimeout(context.WithoutCancel(ctx), rowWithin) // the caller may be gone by then
 	e.rows.Go(func() {
 		defer close(written)
 		defer done()
-		n := note(end)
 		if err := e.write(rows, n); err != nil {
 			e.log.ErrorContext(rows, "sessions have ended, but the changelog does not take it", "author", n.Author, "reason", n.Reason,
 				"of", n.Subject, "detail", n.Detail, "err", err)

@@ -26,7 +26,7 @@ func (a *App) internalHandler(g *generation, secrets *config.Secrets) (http.Hand
 		clients = append(clients, sessionapi.Client{Name: audience(g.cfg, c.Name), Role: sessionapi.Role(c.Role), Secret: string(secrets.Clients[c.Name])})
 	}
 	sessions, err := sessionapi.New(sessionapi.Config{
-		Manager: a.sessions, Ring: a.ring, Signer: a.signer, Clients: clients, Clock: a.opts.Clock, Log: a.log,
+		Manager: a.sessions, EndRuns: a.endRuns, Ring: a.ring, Signer: a.signer, Clients: clients, Clock: a.opts.Clock, Log: a.log,
 		Ended: a.endings.record,
 	})
 	if err != nil {

@@ -39,6 +39,7 @@ func (a *App) Run(ctx context.Context) error {
 	a.prepareServers()
 	a.sessions.Start(context.WithoutCancel(ctx))
 	a.outbox.Start(ctx)
+	a.endRuns.Begin(ctx)
 
 	failed := make(chan error, 2)
 	serve := func(what string, run func() error) {

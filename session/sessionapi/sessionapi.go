@@ -21,6 +21,7 @@ import (
 	"crossfade.dev/crossfade/internal/rpcfault"
 	"crossfade.dev/crossfade/proto/gen/crossfade/session/v1/sessionv1connect"
 	"crossfade.dev/crossfade/session"
+	"crossfade.dev/crossfade/session/endrun"
 )
 
 const (
@@ -48,9 +49,18 @@ type Manager interface {
 	CurrentMark() session.Mark
 }
 
+// EndRuns is what the API needs of [endrun.Runner].
+type EndRuns interface {
+	Start(ctx context.Context, o endrun.Order) (endrun.Run, error)
+	List(ctx context.Context) ([]endrun.Run, error)
+	Get(ctx context.Context, id endrun.ID) (endrun.Run, error)
+	Cancel(ctx context.Context, id endrun.ID, author, reason string) (endrun.Run, error)
+}
+
 // Config is what the API needs.
 type Config struct {
 	Manager Manager
+	EndRuns EndRuns // nil: no ends by condition
 	Ring    *keyring.Ring
 	Signer  *contextjwt.Signer // makes the contexts that Resolve answers with
 	Clients []Client

@@ -27,6 +27,7 @@ import (
 
 // Env is everything that a command gets from outside.
 type Env struct {
+	In       io.Reader // who answers questions; nil: nobody does
 	Out, Err io.Writer
 	Getenv   func(string) string
 	User     func() string // name of the operating system's user; may be empty

@@ -38,6 +38,7 @@ type world struct {
 	server  *server
 	served  *config.Config
 	failure error
+	answer  string // to a question
 }
 
 func newWorld(t *testing.T) *world {
@@ -57,7 +58,7 @@ func (w *world) run(args ...string) result {
 	w.t.Helper()
 	var out, stderr bytes.Buffer
 	code := command.Run(w.t.Context(), command.Env{
-		Out: &out, Err: &stderr, Getenv: func(name string) string { return w.environ[name] },
+		In: strings.NewReader(w.answer), Out: &out, Err: &stderr, Getenv: func(name string) string { return w.environ[name] },
 		User: func() string { return "osuser" }, Now: func() time.Time { return time.Unix(1_800_000_000, 0) },
 		Rand: rand.Reader, HTTP: command.Direct(), Version: "1.2.3",
 		Serve: func(_ context.Context, c *config.Config, _ string) error { w.served = c; return w.failure },

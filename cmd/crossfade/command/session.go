@@ -21,7 +21,7 @@ func (p *program) sessionCommand() *cobra.Command {
 		Use: "session", Short: "Find, look at and end sessions",
 		Long: `Sessions are named by their public id, which may be logged and shown. Ending one ends its
 whole lineage, in both systems.`,
-	}, p.sessionFindCommand(), p.sessionShowCommand(), p.sessionEndCommand())
+	}, p.sessionFindCommand(), p.sessionShowCommand(), p.sessionEndCommand(), p.sessionEndsCommand())
 }
 
 func (p *program) sessionFindCommand() *cobra.Command {
@@ -145,18 +145,40 @@ func (p *program) showSession(w io.Writer, out *sessionv1.GetResponse, values bo
 func (p *program) sessionEndCommand() *cobra.Command {
 	var reason, subject, except string
 	var everybody bool
+	var conditions endConditions
 	c := &cobra.Command{
-		Use: "end [ID]", Short: "End one session, all of a subject, or everybody's",
+		Use: "end [ID]", Short: "End one session, all of a subject, everybody's, or all that meet conditions",
 		Long: `Ends sessions in both systems. In the new one it is in force at once; what legacy has not
 confirmed yet is tried again until it has (crossfade_ends_outstanding in /metrics counts
 it). Ending everybody's is one write, and cannot be undone. "crossfade changes" has who
-ended what, when and why.`,
+ended what, when and why.
+
+With conditions (--issued-before, --address, --method, --device, --origin, --kind, --attribute)
+all sessions end that meet every one of them, also with --subject beside them. They are
+counted first, and you are asked. Then a run works through the store in the background, and
+"crossfade session ends" says how far it is. It ends what was issued before its start: who
+logs in meanwhile stays. Sessions that never left legacy are not looked at; the ends of a
+subject and of everybody reach them.`,
 		Example: `  crossfade session end 0f3c9d... --reason "customer asked"
   crossfade session end --subject 42 --reason "password leaked"
   crossfade session end --subject 42 --except 0f3c9d... --reason "all other devices"
-  crossfade session end --everybody --reason "secret leaked"`,
+  crossfade session end --everybody --reason "secret leaked"
+  crossfade session end --method sms --issued-before 2026-03-01T10:00:00Z --reason "sms was broken"
+  crossfade session end --address 203.0.113.0/24 --dry-run --reason "who came from there"
+  crossfade session end --attribute 'plan="trial"' --kind authenticated --reason "trials are over" --yes`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
+			where, err := conditions.where(subject, p.Now())
+			if err != nil {
+				return err
+			}
+			if where != nil {
+				if len(args) > 0 || everybody || except != "" {
+					return fault.New(fault.Invalid, "conditions do not go with a session id, --except or --everybody").
+						WithHint("leave it out: every session that meets the conditions ends")
+				}
+				return does(func(c *cobra.Command, _ []string) error { return p.endWhere(c, where, &conditions, reason) })(c, args)
+			}
 			in, err := endTarget(args, subject, except, everybody)
 			if err != nil {
 				return err
@@ -168,6 +190,7 @@ ended what, when and why.`,
 	c.Flags().StringVar(&subject, "subject", "", "all sessions of this `subject`")
 	c.Flags().StringVar(&except, "except", "", "with --subject: spare this session `id`")
 	c.Flags().BoolVar(&everybody, "everybody", false, "all sessions of everybody")
+	conditions.flags(c)
 	reasonFlag(c, &reason)
 	return c
 }

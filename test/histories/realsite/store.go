@@ -67,6 +67,17 @@ func (s *failingStore) Outstanding(ctx context.Context) (map[int64][]session.Lin
 	return over(ctx, s, func() (map[int64][]session.Lineage, error) { return s.Store.Outstanding(ctx) })
 }
 
+func (s *failingStore) Notes(ctx context.Context, prefix string) ([]session.Note, error) {
+	return over(ctx, s, func() ([]session.Note, error) { return s.Store.Notes(ctx, prefix) })
+}
+
+func (s *failingStore) Scan(ctx context.Context, after string, limit int) ([]*session.Record, string, error) {
+	if err := s.err(ctx); err != nil {
+		return nil, "", err
+	}
+	return s.Store.Scan(ctx, after, limit)
+}
+
 func (s *failingStore) Commit(ctx context.Context, ops ...session.Op) (session.Result, error) {
 	return over(ctx, s, func() (session.Result, error) { return s.Store.Commit(ctx, ops...) })
 }

@@ -1414,6 +1414,689 @@ func (x *EndResponse) GetMark() uint64 {
 	return 0
 }
 
+// EndWhere says which sessions end: those that meet every condition that is set.
+type EndWhere struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Subject       string                 `protobuf:"bytes,1,opt,name=subject,proto3" json:"subject,omitempty"`                                                                                 // beside other conditions; alone it is End's
+	Kind          string                 `protobuf:"bytes,2,opt,name=kind,proto3" json:"kind,omitempty"`                                                                                       // guest, authenticated
+	IssuedBefore  int64                  `protobuf:"varint,3,opt,name=issued_before,json=issuedBefore,proto3" json:"issued_before,omitempty"`                                                  // Unix seconds; compared with the last login or step-up, else the beginning
+	Address       string                 `protobuf:"bytes,4,opt,name=address,proto3" json:"address,omitempty"`                                                                                 // 203.0.113.0/24: overlaps the network that is kept of the session's address
+	Method        string                 `protobuf:"bytes,5,opt,name=method,proto3" json:"method,omitempty"`                                                                                   // one of the login methods
+	Device        string                 `protobuf:"bytes,6,opt,name=device,proto3" json:"device,omitempty"`                                                                                   // a part of the user agent, in any case, or the label
+	Origin        string                 `protobuf:"bytes,7,opt,name=origin,proto3" json:"origin,omitempty"`                                                                                   // the legacy system that it came from
+	Attributes    map[string]string      `protobuf:"bytes,8,rep,name=attributes,proto3" json:"attributes,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"` // key equals JSON value
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EndWhere) Reset() {
+	*x = EndWhere{}
+	mi := &file_crossfade_session_v1_session_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EndWhere) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EndWhere) ProtoMessage() {}
+
+func (x *EndWhere) ProtoReflect() protoreflect.Message {
+	mi := &file_crossfade_session_v1_session_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EndWhere.ProtoReflect.Descriptor instead.
+func (*EndWhere) Descriptor() ([]byte, []int) {
+	return file_crossfade_session_v1_session_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *EndWhere) GetSubject() string {
+	if x != nil {
+		return x.Subject
+	}
+	return ""
+}
+
+func (x *EndWhere) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *EndWhere) GetIssuedBefore() int64 {
+	if x != nil {
+		return x.IssuedBefore
+	}
+	return 0
+}
+
+func (x *EndWhere) GetAddress() string {
+	if x != nil {
+		return x.Address
+	}
+	return ""
+}
+
+func (x *EndWhere) GetMethod() string {
+	if x != nil {
+		return x.Method
+	}
+	return ""
+}
+
+func (x *EndWhere) GetDevice() string {
+	if x != nil {
+		return x.Device
+	}
+	return ""
+}
+
+func (x *EndWhere) GetOrigin() string {
+	if x != nil {
+		return x.Origin
+	}
+	return ""
+}
+
+func (x *EndWhere) GetAttributes() map[string]string {
+	if x != nil {
+		return x.Attributes
+	}
+	return nil
+}
+
+// EndRun is a run that ends sessions by condition, as it stands.
+type EndRun struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Id     string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"` // 16 hex digits
+	Where  *EndWhere              `protobuf:"bytes,2,opt,name=where,proto3" json:"where,omitempty"`
+	Text   string                 `protobuf:"bytes,3,opt,name=text,proto3" json:"text,omitempty"` // the conditions in words
+	DryRun bool                   `protobuf:"varint,4,opt,name=dry_run,json=dryRun,proto3" json:"dry_run,omitempty"`
+	Author string                 `protobuf:"bytes,5,opt,name=author,proto3" json:"author,omitempty"`
+	Reason string                 `protobuf:"bytes,6,opt,name=reason,proto3" json:"reason,omitempty"`
+	Rate   uint32                 `protobuf:"varint,7,opt,name=rate,proto3" json:"rate,omitempty"` // sessions a second at most
+	// running; confirming: all have ended in the new system and legacy has not confirmed each; done; cancelled.
+	State              string   `protobuf:"bytes,8,opt,name=state,proto3" json:"state,omitempty"`
+	Started            int64    `protobuf:"varint,9,opt,name=started,proto3" json:"started,omitempty"`
+	Finished           int64    `protobuf:"varint,10,opt,name=finished,proto3" json:"finished,omitempty"`
+	CancelledBy        string   `protobuf:"bytes,11,opt,name=cancelled_by,json=cancelledBy,proto3" json:"cancelled_by,omitempty"`
+	Pass               uint32   `protobuf:"varint,12,opt,name=pass,proto3" json:"pass,omitempty"`       // of two readings of all sessions; a dry run has one
+	Scanned            uint64   `protobuf:"varint,13,opt,name=scanned,proto3" json:"scanned,omitempty"` // sessions looked at, in all passes
+	Matched            uint64   `protobuf:"varint,14,opt,name=matched,proto3" json:"matched,omitempty"` // would end (dry run), or have ended
+	Ended              uint64   `protobuf:"varint,15,opt,name=ended,proto3" json:"ended,omitempty"`
+	Outstanding        uint64   `protobuf:"varint,16,opt,name=outstanding,proto3" json:"outstanding,omitempty"`                                           // of those, what legacy has not confirmed
+	OutstandingAtLeast bool     `protobuf:"varint,17,opt,name=outstanding_at_least,json=outstandingAtLeast,proto3" json:"outstanding_at_least,omitempty"` // there may be more
+	Samples            []string `protobuf:"bytes,18,rep,name=samples,proto3" json:"samples,omitempty"`                                                    // ids of some that matched
+	Trouble            string   `protobuf:"bytes,19,opt,name=trouble,proto3" json:"trouble,omitempty"`                                                    // why it does not get on; empty: it does
+	unknownFields      protoimpl.UnknownFields
+	sizeCache          protoimpl.SizeCache
+}
+
+func (x *EndRun) Reset() {
+	*x = EndRun{}
+	mi := &file_crossfade_session_v1_session_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EndRun) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EndRun) ProtoMessage() {}
+
+func (x *EndRun) ProtoReflect() protoreflect.Message {
+	mi := &file_crossfade_session_v1_session_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EndRun.ProtoReflect.Descriptor instead.
+func (*EndRun) Descriptor() ([]byte, []int) {
+	return file_crossfade_session_v1_session_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *EndRun) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *EndRun) GetWhere() *EndWhere {
+	if x != nil {
+		return x.Where
+	}
+	return nil
+}
+
+func (x *EndRun) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+func (x *EndRun) GetDryRun() bool {
+	if x != nil {
+		return x.DryRun
+	}
+	return false
+}
+
+func (x *EndRun) GetAuthor() string {
+	if x != nil {
+		return x.Author
+	}
+	return ""
+}
+
+func (x *EndRun) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *EndRun) GetRate() uint32 {
+	if x != nil {
+		return x.Rate
+	}
+	return 0
+}
+
+func (x *EndRun) GetState() string {
+	if x != nil {
+		return x.State
+	}
+	return ""
+}
+
+func (x *EndRun) GetStarted() int64 {
+	if x != nil {
+		return x.Started
+	}
+	return 0
+}
+
+func (x *EndRun) GetFinished() int64 {
+	if x != nil {
+		return x.Finished
+	}
+	return 0
+}
+
+func (x *EndRun) GetCancelledBy() string {
+	if x != nil {
+		return x.CancelledBy
+	}
+	return ""
+}
+
+func (x *EndRun) GetPass() uint32 {
+	if x != nil {
+		return x.Pass
+	}
+	return 0
+}
+
+func (x *EndRun) GetScanned() uint64 {
+	if x != nil {
+		return x.Scanned
+	}
+	return 0
+}
+
+func (x *EndRun) GetMatched() uint64 {
+	if x != nil {
+		return x.Matched
+	}
+	return 0
+}
+
+func (x *EndRun) GetEnded() uint64 {
+	if x != nil {
+		return x.Ended
+	}
+	return 0
+}
+
+func (x *EndRun) GetOutstanding() uint64 {
+	if x != nil {
+		return x.Outstanding
+	}
+	return 0
+}
+
+func (x *EndRun) GetOutstandingAtLeast() bool {
+	if x != nil {
+		return x.OutstandingAtLeast
+	}
+	return false
+}
+
+func (x *EndRun) GetSamples() []string {
+	if x != nil {
+		return x.Samples
+	}
+	return nil
+}
+
+func (x *EndRun) GetTrouble() string {
+	if x != nil {
+		return x.Trouble
+	}
+	return ""
+}
+
+type StartEndRunRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Where         *EndWhere              `protobuf:"bytes,1,opt,name=where,proto3" json:"where,omitempty"`
+	DryRun        bool                   `protobuf:"varint,2,opt,name=dry_run,json=dryRun,proto3" json:"dry_run,omitempty"` // count, end nothing
+	Author        string                 `protobuf:"bytes,3,opt,name=author,proto3" json:"author,omitempty"`                // the changelog names them; empty: "admin"
+	Reason        string                 `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"`                // required
+	Rate          uint32                 `protobuf:"varint,5,opt,name=rate,proto3" json:"rate,omitempty"`                   // sessions a second at most; 0: 500
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StartEndRunRequest) Reset() {
+	*x = StartEndRunRequest{}
+	mi := &file_crossfade_session_v1_session_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StartEndRunRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StartEndRunRequest) ProtoMessage() {}
+
+func (x *StartEndRunRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_crossfade_session_v1_session_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StartEndRunRequest.ProtoReflect.Descriptor instead.
+func (*StartEndRunRequest) Descriptor() ([]byte, []int) {
+	return file_crossfade_session_v1_session_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *StartEndRunRequest) GetWhere() *EndWhere {
+	if x != nil {
+		return x.Where
+	}
+	return nil
+}
+
+func (x *StartEndRunRequest) GetDryRun() bool {
+	if x != nil {
+		return x.DryRun
+	}
+	return false
+}
+
+func (x *StartEndRunRequest) GetAuthor() string {
+	if x != nil {
+		return x.Author
+	}
+	return ""
+}
+
+func (x *StartEndRunRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *StartEndRunRequest) GetRate() uint32 {
+	if x != nil {
+		return x.Rate
+	}
+	return 0
+}
+
+type StartEndRunResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Run           *EndRun                `protobuf:"bytes,1,opt,name=run,proto3" json:"run,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StartEndRunResponse) Reset() {
+	*x = StartEndRunResponse{}
+	mi := &file_crossfade_session_v1_session_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StartEndRunResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StartEndRunResponse) ProtoMessage() {}
+
+func (x *StartEndRunResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_crossfade_session_v1_session_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StartEndRunResponse.ProtoReflect.Descriptor instead.
+func (*StartEndRunResponse) Descriptor() ([]byte, []int) {
+	return file_crossfade_session_v1_session_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *StartEndRunResponse) GetRun() *EndRun {
+	if x != nil {
+		return x.Run
+	}
+	return nil
+}
+
+type ListEndRunsRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListEndRunsRequest) Reset() {
+	*x = ListEndRunsRequest{}
+	mi := &file_crossfade_session_v1_session_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListEndRunsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListEndRunsRequest) ProtoMessage() {}
+
+func (x *ListEndRunsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_crossfade_session_v1_session_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListEndRunsRequest.ProtoReflect.Descriptor instead.
+func (*ListEndRunsRequest) Descriptor() ([]byte, []int) {
+	return file_crossfade_session_v1_session_proto_rawDescGZIP(), []int{22}
+}
+
+type ListEndRunsResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Runs          []*EndRun              `protobuf:"bytes,1,rep,name=runs,proto3" json:"runs,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListEndRunsResponse) Reset() {
+	*x = ListEndRunsResponse{}
+	mi := &file_crossfade_session_v1_session_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListEndRunsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListEndRunsResponse) ProtoMessage() {}
+
+func (x *ListEndRunsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_crossfade_session_v1_session_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListEndRunsResponse.ProtoReflect.Descriptor instead.
+func (*ListEndRunsResponse) Descriptor() ([]byte, []int) {
+	return file_crossfade_session_v1_session_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *ListEndRunsResponse) GetRuns() []*EndRun {
+	if x != nil {
+		return x.Runs
+	}
+	return nil
+}
+
+type GetEndRunRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetEndRunRequest) Reset() {
+	*x = GetEndRunRequest{}
+	mi := &file_crossfade_session_v1_session_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetEndRunRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetEndRunRequest) ProtoMessage() {}
+
+func (x *GetEndRunRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_crossfade_session_v1_session_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetEndRunRequest.ProtoReflect.Descriptor instead.
+func (*GetEndRunRequest) Descriptor() ([]byte, []int) {
+	return file_crossfade_session_v1_session_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *GetEndRunRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+type GetEndRunResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Run           *EndRun                `protobuf:"bytes,1,opt,name=run,proto3" json:"run,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetEndRunResponse) Reset() {
+	*x = GetEndRunResponse{}
+	mi := &file_crossfade_session_v1_session_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetEndRunResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetEndRunResponse) ProtoMessage() {}
+
+func (x *GetEndRunResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_crossfade_session_v1_session_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetEndRunResponse.ProtoReflect.Descriptor instead.
+func (*GetEndRunResponse) Descriptor() ([]byte, []int) {
+	return file_crossfade_session_v1_session_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *GetEndRunResponse) GetRun() *EndRun {
+	if x != nil {
+		return x.Run
+	}
+	return nil
+}
+
+type CancelEndRunRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Author        string                 `protobuf:"bytes,2,opt,name=author,proto3" json:"author,omitempty"`
+	Reason        string                 `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"` // required
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CancelEndRunRequest) Reset() {
+	*x = CancelEndRunRequest{}
+	mi := &file_crossfade_session_v1_session_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CancelEndRunRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CancelEndRunRequest) ProtoMessage() {}
+
+func (x *CancelEndRunRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_crossfade_session_v1_session_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CancelEndRunRequest.ProtoReflect.Descriptor instead.
+func (*CancelEndRunRequest) Descriptor() ([]byte, []int) {
+	return file_crossfade_session_v1_session_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *CancelEndRunRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *CancelEndRunRequest) GetAuthor() string {
+	if x != nil {
+		return x.Author
+	}
+	return ""
+}
+
+func (x *CancelEndRunRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+type CancelEndRunResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Run           *EndRun                `protobuf:"bytes,1,opt,name=run,proto3" json:"run,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CancelEndRunResponse) Reset() {
+	*x = CancelEndRunResponse{}
+	mi := &file_crossfade_session_v1_session_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CancelEndRunResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CancelEndRunResponse) ProtoMessage() {}
+
+func (x *CancelEndRunResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_crossfade_session_v1_session_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CancelEndRunResponse.ProtoReflect.Descriptor instead.
+func (*CancelEndRunResponse) Descriptor() ([]byte, []int) {
+	return file_crossfade_session_v1_session_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *CancelEndRunResponse) GetRun() *EndRun {
+	if x != nil {
+		return x.Run
+	}
+	return nil
+}
+
 type ListRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Subject       string                 `protobuf:"bytes,1,opt,name=subject,proto3" json:"subject,omitempty"`
@@ -1425,7 +2108,7 @@ type ListRequest struct {
 
 func (x *ListRequest) Reset() {
 	*x = ListRequest{}
-	mi := &file_crossfade_session_v1_session_proto_msgTypes[18]
+	mi := &file_crossfade_session_v1_session_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1437,7 +2120,7 @@ func (x *ListRequest) String() string {
 func (*ListRequest) ProtoMessage() {}
 
 func (x *ListRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_session_v1_session_proto_msgTypes[18]
+	mi := &file_crossfade_session_v1_session_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1450,7 +2133,7 @@ func (x *ListRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRequest.ProtoReflect.Descriptor instead.
 func (*ListRequest) Descriptor() ([]byte, []int) {
-	return file_crossfade_session_v1_session_proto_rawDescGZIP(), []int{18}
+	return file_crossfade_session_v1_session_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *ListRequest) GetSubject() string {
@@ -1484,7 +2167,7 @@ type ListResponse struct {
 
 func (x *ListResponse) Reset() {
 	*x = ListResponse{}
-	mi := &file_crossfade_session_v1_session_proto_msgTypes[19]
+	mi := &file_crossfade_session_v1_session_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1496,7 +2179,7 @@ func (x *ListResponse) String() string {
 func (*ListResponse) ProtoMessage() {}
 
 func (x *ListResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_session_v1_session_proto_msgTypes[19]
+	mi := &file_crossfade_session_v1_session_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1509,7 +2192,7 @@ func (x *ListResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListResponse.ProtoReflect.Descriptor instead.
 func (*ListResponse) Descriptor() ([]byte, []int) {
-	return file_crossfade_session_v1_session_proto_rawDescGZIP(), []int{19}
+	return file_crossfade_session_v1_session_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *ListResponse) GetSessions() []*Session {
@@ -1535,7 +2218,7 @@ type RedeemRequest struct {
 
 func (x *RedeemRequest) Reset() {
 	*x = RedeemRequest{}
-	mi := &file_crossfade_session_v1_session_proto_msgTypes[20]
+	mi := &file_crossfade_session_v1_session_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1547,7 +2230,7 @@ func (x *RedeemRequest) String() string {
 func (*RedeemRequest) ProtoMessage() {}
 
 func (x *RedeemRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_session_v1_session_proto_msgTypes[20]
+	mi := &file_crossfade_session_v1_session_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1560,7 +2243,7 @@ func (x *RedeemRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RedeemRequest.ProtoReflect.Descriptor instead.
 func (*RedeemRequest) Descriptor() ([]byte, []int) {
-	return file_crossfade_session_v1_session_proto_rawDescGZIP(), []int{20}
+	return file_crossfade_session_v1_session_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *RedeemRequest) GetHandoff() string {
@@ -1580,7 +2263,7 @@ type RedeemResponse struct {
 
 func (x *RedeemResponse) Reset() {
 	*x = RedeemResponse{}
-	mi := &file_crossfade_session_v1_session_proto_msgTypes[21]
+	mi := &file_crossfade_session_v1_session_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1592,7 +2275,7 @@ func (x *RedeemResponse) String() string {
 func (*RedeemResponse) ProtoMessage() {}
 
 func (x *RedeemResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_session_v1_session_proto_msgTypes[21]
+	mi := &file_crossfade_session_v1_session_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1605,7 +2288,7 @@ func (x *RedeemResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RedeemResponse.ProtoReflect.Descriptor instead.
 func (*RedeemResponse) Descriptor() ([]byte, []int) {
-	return file_crossfade_session_v1_session_proto_rawDescGZIP(), []int{21}
+	return file_crossfade_session_v1_session_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *RedeemResponse) GetToken() string {
@@ -1749,7 +2432,63 @@ const file_crossfade_session_v1_session_proto_rawDesc = "" +
 	"\vEndResponse\x12\x14\n" +
 	"\x05ended\x18\x01 \x01(\x04R\x05ended\x12 \n" +
 	"\voutstanding\x18\x02 \x01(\x04R\voutstanding\x12\x12\n" +
-	"\x04mark\x18\x03 \x01(\x04R\x04mark\"Q\n" +
+	"\x04mark\x18\x03 \x01(\x04R\x04mark\"\xce\x02\n" +
+	"\bEndWhere\x12\x18\n" +
+	"\asubject\x18\x01 \x01(\tR\asubject\x12\x12\n" +
+	"\x04kind\x18\x02 \x01(\tR\x04kind\x12#\n" +
+	"\rissued_before\x18\x03 \x01(\x03R\fissuedBefore\x12\x18\n" +
+	"\aaddress\x18\x04 \x01(\tR\aaddress\x12\x16\n" +
+	"\x06method\x18\x05 \x01(\tR\x06method\x12\x16\n" +
+	"\x06device\x18\x06 \x01(\tR\x06device\x12\x16\n" +
+	"\x06origin\x18\a \x01(\tR\x06origin\x12N\n" +
+	"\n" +
+	"attributes\x18\b \x03(\v2..crossfade.session.v1.EndWhere.AttributesEntryR\n" +
+	"attributes\x1a=\n" +
+	"\x0fAttributesEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x94\x04\n" +
+	"\x06EndRun\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x124\n" +
+	"\x05where\x18\x02 \x01(\v2\x1e.crossfade.session.v1.EndWhereR\x05where\x12\x12\n" +
+	"\x04text\x18\x03 \x01(\tR\x04text\x12\x17\n" +
+	"\adry_run\x18\x04 \x01(\bR\x06dryRun\x12\x16\n" +
+	"\x06author\x18\x05 \x01(\tR\x06author\x12\x16\n" +
+	"\x06reason\x18\x06 \x01(\tR\x06reason\x12\x12\n" +
+	"\x04rate\x18\a \x01(\rR\x04rate\x12\x14\n" +
+	"\x05state\x18\b \x01(\tR\x05state\x12\x18\n" +
+	"\astarted\x18\t \x01(\x03R\astarted\x12\x1a\n" +
+	"\bfinished\x18\n" +
+	" \x01(\x03R\bfinished\x12!\n" +
+	"\fcancelled_by\x18\v \x01(\tR\vcancelledBy\x12\x12\n" +
+	"\x04pass\x18\f \x01(\rR\x04pass\x12\x18\n" +
+	"\ascanned\x18\r \x01(\x04R\ascanned\x12\x18\n" +
+	"\amatched\x18\x0e \x01(\x04R\amatched\x12\x14\n" +
+	"\x05ended\x18\x0f \x01(\x04R\x05ended\x12 \n" +
+	"\voutstanding\x18\x10 \x01(\x04R\voutstanding\x120\n" +
+	"\x14outstanding_at_least\x18\x11 \x01(\bR\x12outstandingAtLeast\x12\x18\n" +
+	"\asamples\x18\x12 \x03(\tR\asamples\x12\x18\n" +
+	"\atrouble\x18\x13 \x01(\tR\atrouble\"\xa7\x01\n" +
+	"\x12StartEndRunRequest\x124\n" +
+	"\x05where\x18\x01 \x01(\v2\x1e.crossfade.session.v1.EndWhereR\x05where\x12\x17\n" +
+	"\adry_run\x18\x02 \x01(\bR\x06dryRun\x12\x16\n" +
+	"\x06author\x18\x03 \x01(\tR\x06author\x12\x16\n" +
+	"\x06reason\x18\x04 \x01(\tR\x06reason\x12\x12\n" +
+	"\x04rate\x18\x05 \x01(\rR\x04rate\"E\n" +
+	"\x13StartEndRunResponse\x12.\n" +
+	"\x03run\x18\x01 \x01(\v2\x1c.crossfade.session.v1.EndRunR\x03run\"\x14\n" +
+	"\x12ListEndRunsRequest\"G\n" +
+	"\x13ListEndRunsResponse\x120\n" +
+	"\x04runs\x18\x01 \x03(\v2\x1c.crossfade.session.v1.EndRunR\x04runs\"\"\n" +
+	"\x10GetEndRunRequest\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\"C\n" +
+	"\x11GetEndRunResponse\x12.\n" +
+	"\x03run\x18\x01 \x01(\v2\x1c.crossfade.session.v1.EndRunR\x03run\"U\n" +
+	"\x13CancelEndRunRequest\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
+	"\x06author\x18\x02 \x01(\tR\x06author\x12\x16\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\"F\n" +
+	"\x14CancelEndRunResponse\x12.\n" +
+	"\x03run\x18\x01 \x01(\v2\x1c.crossfade.session.v1.EndRunR\x03run\"Q\n" +
 	"\vListRequest\x12\x18\n" +
 	"\asubject\x18\x01 \x01(\tR\asubject\x12\x12\n" +
 	"\x04page\x18\x02 \x01(\tR\x04page\x12\x14\n" +
@@ -1761,7 +2500,7 @@ const file_crossfade_session_v1_session_proto_rawDesc = "" +
 	"\ahandoff\x18\x01 \x01(\tR\ahandoff\"_\n" +
 	"\x0eRedeemResponse\x12\x14\n" +
 	"\x05token\x18\x01 \x01(\tR\x05token\x127\n" +
-	"\asession\x18\x02 \x01(\v2\x1d.crossfade.session.v1.SessionR\asession2\xf8\x05\n" +
+	"\asession\x18\x02 \x01(\v2\x1d.crossfade.session.v1.SessionR\asession2\x85\t\n" +
 	"\x0eSessionService\x12V\n" +
 	"\aResolve\x12$.crossfade.session.v1.ResolveRequest\x1a%.crossfade.session.v1.ResolveResponse\x12J\n" +
 	"\x03Get\x12 .crossfade.session.v1.GetRequest\x1a!.crossfade.session.v1.GetResponse\x12P\n" +
@@ -1769,7 +2508,11 @@ const file_crossfade_session_v1_session_proto_rawDesc = "" +
 	"\aUpgrade\x12$.crossfade.session.v1.UpgradeRequest\x1a%.crossfade.session.v1.UpgradeResponse\x12S\n" +
 	"\x06StepUp\x12#.crossfade.session.v1.StepUpRequest\x1a$.crossfade.session.v1.StepUpResponse\x12S\n" +
 	"\x06Rotate\x12#.crossfade.session.v1.RotateRequest\x1a$.crossfade.session.v1.RotateResponse\x12J\n" +
-	"\x03End\x12 .crossfade.session.v1.EndRequest\x1a!.crossfade.session.v1.EndResponse\x12M\n" +
+	"\x03End\x12 .crossfade.session.v1.EndRequest\x1a!.crossfade.session.v1.EndResponse\x12b\n" +
+	"\vStartEndRun\x12(.crossfade.session.v1.StartEndRunRequest\x1a).crossfade.session.v1.StartEndRunResponse\x12b\n" +
+	"\vListEndRuns\x12(.crossfade.session.v1.ListEndRunsRequest\x1a).crossfade.session.v1.ListEndRunsResponse\x12\\\n" +
+	"\tGetEndRun\x12&.crossfade.session.v1.GetEndRunRequest\x1a'.crossfade.session.v1.GetEndRunResponse\x12e\n" +
+	"\fCancelEndRun\x12).crossfade.session.v1.CancelEndRunRequest\x1a*.crossfade.session.v1.CancelEndRunResponse\x12M\n" +
 	"\x04List\x12!.crossfade.session.v1.ListRequest\x1a\".crossfade.session.v1.ListResponse\x12S\n" +
 	"\x06Redeem\x12#.crossfade.session.v1.RedeemRequest\x1a$.crossfade.session.v1.RedeemResponseBBZ@crossfade.dev/crossfade/proto/gen/crossfade/session/v1;sessionv1b\x06proto3"
 
@@ -1785,43 +2528,54 @@ func file_crossfade_session_v1_session_proto_rawDescGZIP() []byte {
 	return file_crossfade_session_v1_session_proto_rawDescData
 }
 
-var file_crossfade_session_v1_session_proto_msgTypes = make([]protoimpl.MessageInfo, 24)
+var file_crossfade_session_v1_session_proto_msgTypes = make([]protoimpl.MessageInfo, 35)
 var file_crossfade_session_v1_session_proto_goTypes = []any{
-	(*Session)(nil),         // 0: crossfade.session.v1.Session
-	(*Device)(nil),          // 1: crossfade.session.v1.Device
-	(*Attributes)(nil),      // 2: crossfade.session.v1.Attributes
-	(*Selector)(nil),        // 3: crossfade.session.v1.Selector
-	(*ResolveRequest)(nil),  // 4: crossfade.session.v1.ResolveRequest
-	(*ResolveResponse)(nil), // 5: crossfade.session.v1.ResolveResponse
-	(*GetRequest)(nil),      // 6: crossfade.session.v1.GetRequest
-	(*GetResponse)(nil),     // 7: crossfade.session.v1.GetResponse
-	(*PatchRequest)(nil),    // 8: crossfade.session.v1.PatchRequest
-	(*PatchResponse)(nil),   // 9: crossfade.session.v1.PatchResponse
-	(*UpgradeRequest)(nil),  // 10: crossfade.session.v1.UpgradeRequest
-	(*UpgradeResponse)(nil), // 11: crossfade.session.v1.UpgradeResponse
-	(*StepUpRequest)(nil),   // 12: crossfade.session.v1.StepUpRequest
-	(*StepUpResponse)(nil),  // 13: crossfade.session.v1.StepUpResponse
-	(*RotateRequest)(nil),   // 14: crossfade.session.v1.RotateRequest
-	(*RotateResponse)(nil),  // 15: crossfade.session.v1.RotateResponse
-	(*EndRequest)(nil),      // 16: crossfade.session.v1.EndRequest
-	(*EndResponse)(nil),     // 17: crossfade.session.v1.EndResponse
-	(*ListRequest)(nil),     // 18: crossfade.session.v1.ListRequest
-	(*ListResponse)(nil),    // 19: crossfade.session.v1.ListResponse
-	(*RedeemRequest)(nil),   // 20: crossfade.session.v1.RedeemRequest
-	(*RedeemResponse)(nil),  // 21: crossfade.session.v1.RedeemResponse
-	nil,                     // 22: crossfade.session.v1.Attributes.ValuesEntry
-	nil,                     // 23: crossfade.session.v1.PatchRequest.IfVersionEntry
+	(*Session)(nil),              // 0: crossfade.session.v1.Session
+	(*Device)(nil),               // 1: crossfade.session.v1.Device
+	(*Attributes)(nil),           // 2: crossfade.session.v1.Attributes
+	(*Selector)(nil),             // 3: crossfade.session.v1.Selector
+	(*ResolveRequest)(nil),       // 4: crossfade.session.v1.ResolveRequest
+	(*ResolveResponse)(nil),      // 5: crossfade.session.v1.ResolveResponse
+	(*GetRequest)(nil),           // 6: crossfade.session.v1.GetRequest
+	(*GetResponse)(nil),          // 7: crossfade.session.v1.GetResponse
+	(*PatchRequest)(nil),         // 8: crossfade.session.v1.PatchRequest
+	(*PatchResponse)(nil),        // 9: crossfade.session.v1.PatchResponse
+	(*UpgradeRequest)(nil),       // 10: crossfade.session.v1.UpgradeRequest
+	(*UpgradeResponse)(nil),      // 11: crossfade.session.v1.UpgradeResponse
+	(*StepUpRequest)(nil),        // 12: crossfade.session.v1.StepUpRequest
+	(*StepUpResponse)(nil),       // 13: crossfade.session.v1.StepUpResponse
+	(*RotateRequest)(nil),        // 14: crossfade.session.v1.RotateRequest
+	(*RotateResponse)(nil),       // 15: crossfade.session.v1.RotateResponse
+	(*EndRequest)(nil),           // 16: crossfade.session.v1.EndRequest
+	(*EndResponse)(nil),          // 17: crossfade.session.v1.EndResponse
+	(*EndWhere)(nil),             // 18: crossfade.session.v1.EndWhere
+	(*EndRun)(nil),               // 19: crossfade.session.v1.EndRun
+	(*StartEndRunRequest)(nil),   // 20: crossfade.session.v1.StartEndRunRequest
+	(*StartEndRunResponse)(nil),  // 21: crossfade.session.v1.StartEndRunResponse
+	(*ListEndRunsRequest)(nil),   // 22: crossfade.session.v1.ListEndRunsRequest
+	(*ListEndRunsResponse)(nil),  // 23: crossfade.session.v1.ListEndRunsResponse
+	(*GetEndRunRequest)(nil),     // 24: crossfade.session.v1.GetEndRunRequest
+	(*GetEndRunResponse)(nil),    // 25: crossfade.session.v1.GetEndRunResponse
+	(*CancelEndRunRequest)(nil),  // 26: crossfade.session.v1.CancelEndRunRequest
+	(*CancelEndRunResponse)(nil), // 27: crossfade.session.v1.CancelEndRunResponse
+	(*ListRequest)(nil),          // 28: crossfade.session.v1.ListRequest
+	(*ListResponse)(nil),         // 29: crossfade.session.v1.ListResponse
+	(*RedeemRequest)(nil),        // 30: crossfade.session.v1.RedeemRequest
+	(*RedeemResponse)(nil),       // 31: crossfade.session.v1.RedeemResponse
+	nil,                          // 32: crossfade.session.v1.Attributes.ValuesEntry
+	nil,                          // 33: crossfade.session.v1.PatchRequest.IfVersionEntry
+	nil,                          // 34: crossfade.session.v1.EndWhere.AttributesEntry
 }
 var file_crossfade_session_v1_session_proto_depIdxs = []int32{
 	1,  // 0: crossfade.session.v1.Session.device:type_name -> crossfade.session.v1.Device
-	22, // 1: crossfade.session.v1.Attributes.values:type_name -> crossfade.session.v1.Attributes.ValuesEntry
+	32, // 1: crossfade.session.v1.Attributes.values:type_name -> crossfade.session.v1.Attributes.ValuesEntry
 	0,  // 2: crossfade.session.v1.ResolveResponse.session:type_name -> crossfade.session.v1.Session
 	3,  // 3: crossfade.session.v1.GetRequest.session:type_name -> crossfade.session.v1.Selector
 	0,  // 4: crossfade.session.v1.GetResponse.session:type_name -> crossfade.session.v1.Session
 	2,  // 5: crossfade.session.v1.GetResponse.attributes:type_name -> crossfade.session.v1.Attributes
 	3,  // 6: crossfade.session.v1.PatchRequest.session:type_name -> crossfade.session.v1.Selector
 	2,  // 7: crossfade.session.v1.PatchRequest.set:type_name -> crossfade.session.v1.Attributes
-	23, // 8: crossfade.session.v1.PatchRequest.if_version:type_name -> crossfade.session.v1.PatchRequest.IfVersionEntry
+	33, // 8: crossfade.session.v1.PatchRequest.if_version:type_name -> crossfade.session.v1.PatchRequest.IfVersionEntry
 	0,  // 9: crossfade.session.v1.PatchResponse.session:type_name -> crossfade.session.v1.Session
 	3,  // 10: crossfade.session.v1.UpgradeRequest.session:type_name -> crossfade.session.v1.Selector
 	2,  // 11: crossfade.session.v1.UpgradeRequest.set:type_name -> crossfade.session.v1.Attributes
@@ -1834,31 +2588,46 @@ var file_crossfade_session_v1_session_proto_depIdxs = []int32{
 	3,  // 18: crossfade.session.v1.RotateRequest.session:type_name -> crossfade.session.v1.Selector
 	0,  // 19: crossfade.session.v1.RotateResponse.session:type_name -> crossfade.session.v1.Session
 	3,  // 20: crossfade.session.v1.EndRequest.session:type_name -> crossfade.session.v1.Selector
-	0,  // 21: crossfade.session.v1.ListResponse.sessions:type_name -> crossfade.session.v1.Session
-	0,  // 22: crossfade.session.v1.RedeemResponse.session:type_name -> crossfade.session.v1.Session
-	4,  // 23: crossfade.session.v1.SessionService.Resolve:input_type -> crossfade.session.v1.ResolveRequest
-	6,  // 24: crossfade.session.v1.SessionService.Get:input_type -> crossfade.session.v1.GetRequest
-	8,  // 25: crossfade.session.v1.SessionService.Patch:input_type -> crossfade.session.v1.PatchRequest
-	10, // 26: crossfade.session.v1.SessionService.Upgrade:input_type -> crossfade.session.v1.UpgradeRequest
-	12, // 27: crossfade.session.v1.SessionService.StepUp:input_type -> crossfade.session.v1.StepUpRequest
-	14, // 28: crossfade.session.v1.SessionService.Rotate:input_type -> crossfade.session.v1.RotateRequest
-	16, // 29: crossfade.session.v1.SessionService.End:input_type -> crossfade.session.v1.EndRequest
-	18, // 30: crossfade.session.v1.SessionService.List:input_type -> crossfade.session.v1.ListRequest
-	20, // 31: crossfade.session.v1.SessionService.Redeem:input_type -> crossfade.session.v1.RedeemRequest
-	5,  // 32: crossfade.session.v1.SessionService.Resolve:output_type -> crossfade.session.v1.ResolveResponse
-	7,  // 33: crossfade.session.v1.SessionService.Get:output_type -> crossfade.session.v1.GetResponse
-	9,  // 34: crossfade.session.v1.SessionService.Patch:output_type -> crossfade.session.v1.PatchResponse
-	11, // 35: crossfade.session.v1.SessionService.Upgrade:output_type -> crossfade.session.v1.UpgradeResponse
-	13, // 36: crossfade.session.v1.SessionService.StepUp:output_type -> crossfade.session.v1.StepUpResponse
-	15, // 37: crossfade.session.v1.SessionService.Rotate:output_type -> crossfade.session.v1.RotateResponse
-	17, // 38: crossfade.session.v1.SessionService.End:output_type -> crossfade.session.v1.EndResponse
-	19, // 39: crossfade.session.v1.SessionService.List:output_type -> crossfade.session.v1.ListResponse
-	21, // 40: crossfade.session.v1.SessionService.Redeem:output_type -> crossfade.session.v1.RedeemResponse
-	32, // [32:41] is the sub-list for method output_type
-	23, // [23:32] is the sub-list for method input_type
-	23, // [23:23] is the sub-list for extension type_name
-	23, // [23:23] is the sub-list for extension extendee
-	0,  // [0:23] is the sub-list for field type_name
+	34, // 21: crossfade.session.v1.EndWhere.attributes:type_name -> crossfade.session.v1.EndWhere.AttributesEntry
+	18, // 22: crossfade.session.v1.EndRun.where:type_name -> crossfade.session.v1.EndWhere
+	18, // 23: crossfade.session.v1.StartEndRunRequest.where:type_name -> crossfade.session.v1.EndWhere
+	19, // 24: crossfade.session.v1.StartEndRunResponse.run:type_name -> crossfade.session.v1.EndRun
+	19, // 25: crossfade.session.v1.ListEndRunsResponse.runs:type_name -> crossfade.session.v1.EndRun
+	19, // 26: crossfade.session.v1.GetEndRunResponse.run:type_name -> crossfade.session.v1.EndRun
+	19, // 27: crossfade.session.v1.CancelEndRunResponse.run:type_name -> crossfade.session.v1.EndRun
+	0,  // 28: crossfade.session.v1.ListResponse.sessions:type_name -> crossfade.session.v1.Session
+	0,  // 29: crossfade.session.v1.RedeemResponse.session:type_name -> crossfade.session.v1.Session
+	4,  // 30: crossfade.session.v1.SessionService.Resolve:input_type -> crossfade.session.v1.ResolveRequest
+	6,  // 31: crossfade.session.v1.SessionService.Get:input_type -> crossfade.session.v1.GetRequest
+	8,  // 32: crossfade.session.v1.SessionService.Patch:input_type -> crossfade.session.v1.PatchRequest
+	10, // 33: crossfade.session.v1.SessionService.Upgrade:input_type -> crossfade.session.v1.UpgradeRequest
+	12, // 34: crossfade.session.v1.SessionService.StepUp:input_type -> crossfade.session.v1.StepUpRequest
+	14, // 35: crossfade.session.v1.SessionService.Rotate:input_type -> crossfade.session.v1.RotateRequest
+	16, // 36: crossfade.session.v1.SessionService.End:input_type -> crossfade.session.v1.EndRequest
+	20, // 37: crossfade.session.v1.SessionService.StartEndRun:input_type -> crossfade.session.v1.StartEndRunRequest
+	22, // 38: crossfade.session.v1.SessionService.ListEndRuns:input_type -> crossfade.session.v1.ListEndRunsRequest
+	24, // 39: crossfade.session.v1.SessionService.GetEndRun:input_type -> crossfade.session.v1.GetEndRunRequest
+	26, // 40: crossfade.session.v1.SessionService.CancelEndRun:input_type -> crossfade.session.v1.CancelEndRunRequest
+	28, // 41: crossfade.session.v1.SessionService.List:input_type -> crossfade.session.v1.ListRequest
+	30, // 42: crossfade.session.v1.SessionService.Redeem:input_type -> crossfade.session.v1.RedeemRequest
+	5,  // 43: crossfade.session.v1.SessionService.Resolve:output_type -> crossfade.session.v1.ResolveResponse
+	7,  // 44: crossfade.session.v1.SessionService.Get:output_type -> crossfade.session.v1.GetResponse
+	9,  // 45: crossfade.session.v1.SessionService.Patch:output_type -> crossfade.session.v1.PatchResponse
+	11, // 46: crossfade.session.v1.SessionService.Upgrade:output_type -> crossfade.session.v1.UpgradeResponse
+	13, // 47: crossfade.session.v1.SessionService.StepUp:output_type -> crossfade.session.v1.StepUpResponse
+	15, // 48: crossfade.session.v1.SessionService.Rotate:output_type -> crossfade.session.v1.RotateResponse
+	17, // 49: crossfade.session.v1.SessionService.End:output_type -> crossfade.session.v1.EndResponse
+	21, // 50: crossfade.session.v1.SessionService.StartEndRun:output_type -> crossfade.session.v1.StartEndRunResponse
+	23, // 51: crossfade.session.v1.SessionService.ListEndRuns:output_type -> crossfade.session.v1.ListEndRunsResponse
+	25, // 52: crossfade.session.v1.SessionService.GetEndRun:output_type -> crossfade.session.v1.GetEndRunResponse
+	27, // 53: crossfade.session.v1.SessionService.CancelEndRun:output_type -> crossfade.session.v1.CancelEndRunResponse
+	29, // 54: crossfade.session.v1.SessionService.List:output_type -> crossfade.session.v1.ListResponse
+	31, // 55: crossfade.session.v1.SessionService.Redeem:output_type -> crossfade.session.v1.RedeemResponse
+	43, // [43:56] is the sub-list for method output_type
+	30, // [30:43] is the sub-list for method input_type
+	30, // [30:30] is the sub-list for extension type_name
+	30, // [30:30] is the sub-list for extension extendee
+	0,  // [0:30] is the sub-list for field type_name
 }
 
 func init() { file_crossfade_session_v1_session_proto_init() }
@@ -1878,7 +2647,7 @@ func file_crossfade_session_v1_session_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_crossfade_session_v1_session_proto_rawDesc), len(file_crossfade_session_v1_session_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   24,
+			NumMessages:   35,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -53,6 +53,18 @@ const (
 	SessionServiceRotateProcedure = "/crossfade.session.v1.SessionService/Rotate"
 	// SessionServiceEndProcedure is the fully-qualified name of the SessionService's End RPC.
 	SessionServiceEndProcedure = "/crossfade.session.v1.SessionService/End"
+	// SessionServiceStartEndRunProcedure is the fully-qualified name of the SessionService's
+	// StartEndRun RPC.
+	SessionServiceStartEndRunProcedure = "/crossfade.session.v1.SessionService/StartEndRun"
+	// SessionServiceListEndRunsProcedure is the fully-qualified name of the SessionService's
+	// ListEndRuns RPC.
+	SessionServiceListEndRunsProcedure = "/crossfade.session.v1.SessionService/ListEndRuns"
+	// SessionServiceGetEndRunProcedure is the fully-qualified name of the SessionService's GetEndRun
+	// RPC.
+	SessionServiceGetEndRunProcedure = "/crossfade.session.v1.SessionService/GetEndRun"
+	// SessionServiceCancelEndRunProcedure is the fully-qualified name of the SessionService's
+	// CancelEndRun RPC.
+	SessionServiceCancelEndRunProcedure = "/crossfade.session.v1.SessionService/CancelEndRun"
 	// SessionServiceListProcedure is the fully-qualified name of the SessionService's List RPC.
 	SessionServiceListProcedure = "/crossfade.session.v1.SessionService/List"
 	// SessionServiceRedeemProcedure is the fully-qualified name of the SessionService's Redeem RPC.
@@ -77,6 +89,15 @@ type SessionServiceClient interface {
 	Rotate(context.Context, *v1.RotateRequest) (*v1.RotateResponse, error)
 	// End ends sessions: one, one subject's, all but one of a subject's, or everybody's.
 	End(context.Context, *v1.EndRequest) (*v1.EndResponse, error)
+	// StartEndRun ends all sessions that were issued before now and meet conditions, or only counts them. It answers at
+	// once; GetEndRun says how far it is. Role admin, as the three that follow.
+	StartEndRun(context.Context, *v1.StartEndRunRequest) (*v1.StartEndRunResponse, error)
+	// ListEndRuns lists the runs of the last 90 days, newest first.
+	ListEndRuns(context.Context, *v1.ListEndRunsRequest) (*v1.ListEndRunsResponse, error)
+	// GetEndRun returns one.
+	GetEndRun(context.Context, *v1.GetEndRunRequest) (*v1.GetEndRunResponse, error)
+	// CancelEndRun stops one. What it has ended stays ended.
+	CancelEndRun(context.Context, *v1.CancelEndRunRequest) (*v1.CancelEndRunResponse, error)
 	// List lists a subject's sessions, newest first. Roles legacy and admin.
 	List(context.Context, *v1.ListRequest) (*v1.ListResponse, error)
 	// Redeem turns a handoff into the token itself, for a legacy application that is reached without the
@@ -137,6 +158,30 @@ func NewSessionServiceClient(httpClient connect.HTTPClient, baseURL string, opts
 			connect.WithSchema(sessionServiceMethods.ByName("End")),
 			connect.WithClientOptions(opts...),
 		),
+		startEndRun: connect.NewClient[v1.StartEndRunRequest, v1.StartEndRunResponse](
+			httpClient,
+			baseURL+SessionServiceStartEndRunProcedure,
+			connect.WithSchema(sessionServiceMethods.ByName("StartEndRun")),
+			connect.WithClientOptions(opts...),
+		),
+		listEndRuns: connect.NewClient[v1.ListEndRunsRequest, v1.ListEndRunsResponse](
+			httpClient,
+			baseURL+SessionServiceListEndRunsProcedure,
+			connect.WithSchema(sessionServiceMethods.ByName("ListEndRuns")),
+			connect.WithClientOptions(opts...),
+		),
+		getEndRun: connect.NewClient[v1.GetEndRunRequest, v1.GetEndRunResponse](
+			httpClient,
+			baseURL+SessionServiceGetEndRunProcedure,
+			connect.WithSchema(sessionServiceMethods.ByName("GetEndRun")),
+			connect.WithClientOptions(opts...),
+		),
+		cancelEndRun: connect.NewClient[v1.CancelEndRunRequest, v1.CancelEndRunResponse](
+			httpClient,
+			baseURL+SessionServiceCancelEndRunProcedure,
+			connect.WithSchema(sessionServiceMethods.ByName("CancelEndRun")),
+			connect.WithClientOptions(opts...),
+		),
 		list: connect.NewClient[v1.ListRequest, v1.ListResponse](
 			httpClient,
 			baseURL+SessionServiceListProcedure,
@@ -154,15 +199,19 @@ func NewSessionServiceClient(httpClient connect.HTTPClient, baseURL string, opts
 
 // sessionServiceClient implements SessionServiceClient.
 type sessionServiceClient struct {
-	resolve *connect.Client[v1.ResolveRequest, v1.ResolveResponse]
-	get     *connect.Client[v1.GetRequest, v1.GetResponse]
-	patch   *connect.Client[v1.PatchRequest, v1.PatchResponse]
-	upgrade *connect.Client[v1.UpgradeRequest, v1.UpgradeResponse]
-	stepUp  *connect.Client[v1.StepUpRequest, v1.StepUpResponse]
-	rotate  *connect.Client[v1.RotateRequest, v1.RotateResponse]
-	end     *connect.Client[v1.EndRequest, v1.EndResponse]
-	list    *connect.Client[v1.ListRequest, v1.ListResponse]
-	redeem  *connect.Client[v1.RedeemRequest, v1.RedeemResponse]
+	resolve      *connect.Client[v1.ResolveRequest, v1.ResolveResponse]
+	get          *connect.Client[v1.GetRequest, v1.GetResponse]
+	patch        *connect.Client[v1.PatchRequest, v1.PatchResponse]
+	upgrade      *connect.Client[v1.UpgradeRequest, v1.UpgradeResponse]
+	stepUp       *connect.Client[v1.StepUpRequest, v1.StepUpResponse]
+	rotate       *connect.Client[v1.RotateRequest, v1.RotateResponse]
+	end          *connect.Client[v1.EndRequest, v1.EndResponse]
+	startEndRun  *connect.Client[v1.StartEndRunRequest, v1.StartEndRunResponse]
+	listEndRuns  *connect.Client[v1.ListEndRunsRequest, v1.ListEndRunsResponse]
+	getEndRun    *connect.Client[v1.GetEndRunRequest, v1.GetEndRunResponse]
+	cancelEndRun *connect.Client[v1.CancelEndRunRequest, v1.CancelEndRunResponse]
+	list         *connect.Client[v1.ListRequest, v1.ListResponse]
+	redeem       *connect.Client[v1.RedeemRequest, v1.RedeemResponse]
 }
 
 // Resolve calls crossfade.session.v1.SessionService.Resolve.
@@ -228,6 +277,42 @@ func (c *sessionServiceClient) End(ctx context.Context, req *v1.EndRequest) (*v1
 	return nil, err
 }
 
+// StartEndRun calls crossfade.session.v1.SessionService.StartEndRun.
+func (c *sessionServiceClient) StartEndRun(ctx context.Context, req *v1.StartEndRunRequest) (*v1.StartEndRunResponse, error) {
+	response, err := c.startEndRun.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// ListEndRuns calls crossfade.session.v1.SessionService.ListEndRuns.
+func (c *sessionServiceClient) ListEndRuns(ctx context.Context, req *v1.ListEndRunsRequest) (*v1.ListEndRunsResponse, error) {
+	response, err := c.listEndRuns.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// GetEndRun calls crossfade.session.v1.SessionService.GetEndRun.
+func (c *sessionServiceClient) GetEndRun(ctx context.Context, req *v1.GetEndRunRequest) (*v1.GetEndRunResponse, error) {
+	response, err := c.getEndRun.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// CancelEndRun calls crossfade.session.v1.SessionService.CancelEndRun.
+func (c *sessionServiceClient) CancelEndRun(ctx context.Context, req *v1.CancelEndRunRequest) (*v1.CancelEndRunResponse, error) {
+	response, err := c.cancelEndRun.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
 // List calls crossfade.session.v1.SessionService.List.
 func (c *sessionServiceClient) List(ctx context.Context, req *v1.ListRequest) (*v1.ListResponse, error) {
 	response, err := c.list.CallUnary(ctx, connect.NewRequest(req))
@@ -264,6 +349,15 @@ type SessionServiceHandler interface {
 	Rotate(context.Context, *v1.RotateRequest) (*v1.RotateResponse, error)
 	// End ends sessions: one, one subject's, all but one of a subject's, or everybody's.
 	End(context.Context, *v1.EndRequest) (*v1.EndResponse, error)
+	// StartEndRun ends all sessions that were issued before now and meet conditions, or only counts them. It answers at
+	// once; GetEndRun says how far it is. Role admin, as the three that follow.
+	StartEndRun(context.Context, *v1.StartEndRunRequest) (*v1.StartEndRunResponse, error)
+	// ListEndRuns lists the runs of the last 90 days, newest first.
+	ListEndRuns(context.Context, *v1.ListEndRunsRequest) (*v1.ListEndRunsResponse, error)
+	// GetEndRun returns one.
+	GetEndRun(context.Context, *v1.GetEndRunRequest) (*v1.GetEndRunResponse, error)
+	// CancelEndRun stops one. What it has ended stays ended.
+	CancelEndRun(context.Context, *v1.CancelEndRunRequest) (*v1.CancelEndRunResponse, error)
 	// List lists a subject's sessions, newest first. Roles legacy and admin.
 	List(context.Context, *v1.ListRequest) (*v1.ListResponse, error)
 	// Redeem turns a handoff into the token itself, for a legacy application that is reached without the
@@ -320,6 +414,30 @@ func NewSessionServiceHandler(svc SessionServiceHandler, opts ...connect.Handler
 		connect.WithSchema(sessionServiceMethods.ByName("End")),
 		connect.WithHandlerOptions(opts...),
 	)
+	sessionServiceStartEndRunHandler := connect.NewUnaryHandlerSimple(
+		SessionServiceStartEndRunProcedure,
+		svc.StartEndRun,
+		connect.WithSchema(sessionServiceMethods.ByName("StartEndRun")),
+		connect.WithHandlerOptions(opts...),
+	)
+	sessionServiceListEndRunsHandler := connect.NewUnaryHandlerSimple(
+		SessionServiceListEndRunsProcedure,
+		svc.ListEndRuns,
+		connect.WithSchema(sessionServiceMethods.ByName("ListEndRuns")),
+		connect.WithHandlerOptions(opts...),
+	)
+	sessionServiceGetEndRunHandler := connect.NewUnaryHandlerSimple(
+		SessionServiceGetEndRunProcedure,
+		svc.GetEndRun,
+		connect.WithSchema(sessionServiceMethods.ByName("GetEndRun")),
+		connect.WithHandlerOptions(opts...),
+	)
+	sessionServiceCancelEndRunHandler := connect.NewUnaryHandlerSimple(
+		SessionServiceCancelEndRunProcedure,
+		svc.CancelEndRun,
+		connect.WithSchema(sessionServiceMethods.ByName("CancelEndRun")),
+		connect.WithHandlerOptions(opts...),
+	)
 	sessionServiceListHandler := connect.NewUnaryHandlerSimple(
 		SessionServiceListProcedure,
 		svc.List,
@@ -348,6 +466,14 @@ func NewSessionServiceHandler(svc SessionServiceHandler, opts ...connect.Handler
 			sessionServiceRotateHandler.ServeHTTP(w, r)
 		case SessionServiceEndProcedure:
 			sessionServiceEndHandler.ServeHTTP(w, r)
+		case SessionServiceStartEndRunProcedure:
+			sessionServiceStartEndRunHandler.ServeHTTP(w, r)
+		case SessionServiceListEndRunsProcedure:
+			sessionServiceListEndRunsHandler.ServeHTTP(w, r)
+		case SessionServiceGetEndRunProcedure:
+			sessionServiceGetEndRunHandler.ServeHTTP(w, r)
+		case SessionServiceCancelEndRunProcedure:
+			sessionServiceCancelEndRunHandler.ServeHTTP(w, r)
 		case SessionServiceListProcedure:
 			sessionServiceListHandler.ServeHTTP(w, r)
 		case SessionServiceRedeemProcedure:
@@ -387,6 +513,22 @@ func (UnimplementedSessionServiceHandler) Rotate(context.Context, *v1.RotateRequ
 
 func (UnimplementedSessionServiceHandler) End(context.Context, *v1.EndRequest) (*v1.EndResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("crossfade.session.v1.SessionService.End is not implemented"))
+}
+
+func (UnimplementedSessionServiceHandler) StartEndRun(context.Context, *v1.StartEndRunRequest) (*v1.StartEndRunResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("crossfade.session.v1.SessionService.StartEndRun is not implemented"))
+}
+
+func (UnimplementedSessionServiceHandler) ListEndRuns(context.Context, *v1.ListEndRunsRequest) (*v1.ListEndRunsResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("crossfade.session.v1.SessionService.ListEndRuns is not implemented"))
+}
+
+func (UnimplementedSessionServiceHandler) GetEndRun(context.Context, *v1.GetEndRunRequest) (*v1.GetEndRunResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("crossfade.session.v1.SessionService.GetEndRun is not implemented"))
+}
+
+func (UnimplementedSessionServiceHandler) CancelEndRun(context.Context, *v1.CancelEndRunRequest) (*v1.CancelEndRunResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("crossfade.session.v1.SessionService.CancelEndRun is not implemented"))
 }
 
 func (UnimplementedSessionServiceHandler) List(context.Context, *v1.ListRequest) (*v1.ListResponse, error) {
