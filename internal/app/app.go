@@ -73,6 +73,7 @@ type App struct {
 	keyPrint  [sha256.Size]byte // of the keys in the ring
 	control   *control.Control
 	store     sessionStore
+	records   session.Store // the store as everybody reads it: opened, where it is sealed
 	sessions  *session.Manager
 	signer    *contextjwt.Signer
 	outbox    *outbox
@@ -181,15 +182,14 @@ func (a *App) openSessions(ctx context.Context, secrets *config.Secrets) (err er
 	}
 	a.opens("session store", func(context.Context) error { return a.store.Close() })
 	s := a.cfg.Session
-	sessions, err := a.openSealed(ctx, a.store)
-	if err != nil {
+	if a.records, err = a.openSealed(ctx, a.store); err != nil {
 		return err
 	}
 	a.sessions, err = session.New(session.Config{
 		Idle: s.Idle.D(), Absolute: s.Absolute.D(), Grace: s.Grace.D(), GuestLife: s.GuestLife.D(),
 		CacheSize: s.Cache.Entries, CacheFor: s.Cache.Bound.D(), StaleFor: s.Cache.Stale.D(),
 		Limits: session.Limits{Keys: s.Limits.Keys, KeyBytes: s.Limits.KeyBytes, Bytes: s.Limits.TotalBytes},
-	}, sessions, a.ring, a.opts.Clock, a.opts.Rand, a.log)
+	}, a.records, a.ring, a.opts.Clock, a.opts.Rand, a.log)
 	if err != nil {
 		return err
 	}

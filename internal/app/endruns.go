@@ -11,7 +11,7 @@ import (
 // openEndRuns makes the runner of ends by condition. It stops before the manager and the store that it works with.
 func (a *App) openEndRuns() error {
 	a.endRuns = endrun.New(endrun.Config{
-		Store: a.store, Sessions: a.sessions, Clock: a.opts.Clock, Rand: a.opts.Rand, Log: a.log,
+		Store: a.records, Sessions: a.sessions, Clock: a.opts.Clock, Rand: a.opts.Rand, Log: a.log,
 		Record: func(ctx context.Context, e endrun.Event) { a.endings.put(ctx, runNote(e)) },
 	})
 	a.opens("end runs", func(context.Context) error { a.endRuns.Stop(); return nil })

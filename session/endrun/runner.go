@@ -37,7 +37,7 @@ type Event struct {
 
 // Config is what a runner needs.
 type Config struct {
-	Store    session.Store
+	Store    session.Store // the manager's own: where records are sealed, what opens them
 	Sessions *session.Manager
 	Clock    func() time.Time
 	Rand     io.Reader
