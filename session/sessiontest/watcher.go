@@ -237,7 +237,7 @@ func testWatchOrder(t *testing.T, w *watched) {
 // testWatchMany: one commit may mean more than one message of a store can hold.
 func testWatchMany(t *testing.T, w *watched) {
 	const n = 2000
-	nth := func(i int) session.ID { return session.ID{0: byte(i >> 8), 1: byte(i), 15: byte(i)} }
+	nth := func(i int) session.ID { return session.ID{0: 1, 1: byte(i >> 8), 2: byte(i), 15: byte(i)} }
 	var ops []session.Op
 	for i := range n {
 		r := record(1)
