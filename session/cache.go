@@ -66,12 +66,49 @@ func (g *guarded[K, V]) drop(k K) {
 	g.c.Invalidate(k)
 }
 
-// swap replaces a value that is still the same by one that needed no write of its own.
-func (g *guarded[K, V]) swap(k K, same func(old V) bool, v V) {
+// settle puts in what holds whatever a read under way finds.
+func (g *guarded[K, V]) settle(k K, v V) {
 	l := &g.locks[g.shard(k)]
 	l.Lock()
 	defer l.Unlock()
-	if old, ok := g.c.GetIfPresent(k); ok && same(old) {
-		g.c.Set(k, v)
+	l.seq++
+	g.c.Set(k, v)
+}
+
+// outdate stops every read of a key that is under way, and forgets what is in unless it is current. It
+// answers what it forgot.
+func (g *guarded[K, V]) outdate(k K, current func(V) bool) (old V) {
+	l := &g.locks[g.shard(k)]
+	l.Lock()
+	defer l.Unlock()
+	l.seq++
+	if v, ok := g.c.GetIfPresent(k); ok && !current(v) {
+		g.c.Invalidate(k)
+		return v
+	}
+	return old
+}
+
+// dropAll forgets everything, and every read that is under way.
+func (g *guarded[K, V]) dropAll() {
+	for i := range g.locks {
+		g.locks[i].Lock()
+		g.locks[i].seq++
+	}
+	g.c.InvalidateAll()
+	for i := range g.locks {
+		g.locks[i].Unlock()
+	}
+}
+
+// swap replaces a value by one that needed no write of its own, if next says so.
+func (g *guarded[K, V]) swap(k K, next func(old V) (V, bool)) {
+	l := &g.locks[g.shard(k)]
+	l.Lock()
+	defer l.Unlock()
+	if old, ok := g.c.GetIfPresent(k); ok {
+		if v, yes := next(old); yes {
+			g.c.Set(k, v)
+		}
 	}
 }

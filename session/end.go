@@ -55,7 +55,7 @@ func (m *Manager) endOnce(ctx context.Context, e End) (Result, error) {
 	case !e.Lineage.IsZero():
 		return m.commit(ctx, m.endOp(e.Lineage, e.Reason, now, now, e.LegacyDone))
 	}
-	rec, err := m.load(ctx, e.ID, m.store.Head)
+	rec, err := m.load(ctx, e.ID, m.readHead)
 	if err != nil {
 		return Result{}, err
 	}
@@ -71,7 +71,7 @@ func (m *Manager) endSubject(ctx context.Context, e End, now time.Time) (Result,
 	op := EndSubject{Subject: e.Subject, Reason: e.Reason, At: now, Keep: m.keepTombstone(now, now), Notify: m.notice16(e.LegacyDone)}
 	if !e.Except.IsZero() {
 		defer m.lock(e.Except)()
-		rec, err := m.live(ctx, e.Except, m.store.Head)
+		rec, err := m.live(ctx, e.Except, m.readHead)
 		if err != nil {
 			return Result{}, err
 		}
@@ -131,7 +131,7 @@ func (m *Manager) List(ctx context.Context, subject, page string, limit int) ([]
 	}
 	var out []*Session
 	for {
-		recs, err := m.store.OfSubject(ctx, subject, at, limit)
+		recs, err := m.held(ctx, func() ([]*Record, error) { return m.store.OfSubject(ctx, subject, at, limit) })
 		if err != nil {
 			return nil, "", storeTrouble(err, "list sessions")
 		}

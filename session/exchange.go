@@ -12,7 +12,7 @@ import (
 // be had. It opens the lineage's next generation; whatever else of the lineage was live or moving has
 // moved from then on.
 func (m *Manager) Exchange(ctx context.Context, x Exchange) (Exchanged, error) {
-	if err := m.checkExchange(&x); err != nil {
+	if err := m.checkExchange(ctx, &x); err != nil {
 		return Exchanged{}, err
 	}
 	// One key at a time in this process: the losers then find the winner's session without a conflict.
@@ -21,7 +21,7 @@ func (m *Manager) Exchange(ctx context.Context, x Exchange) (Exchanged, error) {
 	return retry(ctx, func() (Exchanged, error) { return m.exchangeOnce(ctx, x) })
 }
 
-func (m *Manager) checkExchange(x *Exchange) error {
+func (m *Manager) checkExchange(ctx context.Context, x *Exchange) (err error) {
 	switch {
 	case x.LegacyKey == "" || x.Lineage.IsZero():
 		return fault.New(fault.Invalid, "an exchange needs the legacy key and its lineage")
@@ -46,7 +46,9 @@ func (m *Manager) checkExchange(x *Exchange) error {
 	if x.Kind == Authenticated && !x.AuthTime.IsZero() {
 		x.AuthTime = x.AuthTime.Truncate(time.Millisecond).UTC()
 	}
-	x.Born = m.marks.clamp(x.Born)
+	if x.Born, err = m.bornFor(ctx, x.Born, x.Subject); err != nil {
+		return err
+	}
 	m.crossed(x.Data)
 	return m.cfg.Limits.checkValues(x.Data)
 }
@@ -99,7 +101,7 @@ func sameLogin(r *Record, x Exchange) bool {
 // exchangeAgain answers a key that was exchanged before: with the winner's session while the key still
 // proves it.
 func (m *Manager) exchangeAgain(ctx context.Context, x Exchange, key *Key) (Exchanged, error) {
-	rec, err := m.load(ctx, key.Moved, m.store.Full)
+	rec, err := m.load(ctx, key.Moved, m.readFull)
 	if err != nil {
 		return Exchanged{}, err
 	}
@@ -249,7 +251,7 @@ func (m *Manager) takeOver(ctx context.Context, x Exchange, rec *Record, now tim
 	if x.Into.IsZero() {
 		return nil, nil
 	}
-	guest, err := m.load(ctx, x.Into, m.store.Full)
+	guest, err := m.load(ctx, x.Into, m.readFull)
 	if err != nil {
 		return nil, err
 	}

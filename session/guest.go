@@ -80,34 +80,43 @@ func (m *Manager) judgeSpent(ctx context.Context, rec *Record, now time.Time) Re
 // guestEntry finds what is stored for a guest token, through the cache. That nothing is stored is cached
 // too, or each page of each guest would ask the store.
 func (m *Manager) guestEntry(ctx context.Context, p GuestProof) (_ *entry, stale bool, _ error) {
+	b := m.belief(ctx)
 	e, ok := m.records.get(p.ID)
 	same := ok && (e.rec != nil || sameGuest(e.guest, p))
-	if same && m.fresh(e.at) {
+	if same && (b.recent(e.at) || e.rec == nil && b.fresh(e.at)) {
 		return e, false, nil
 	}
-	seq := m.records.begin(p.ID)
+	seq, seen := m.records.begin(p.ID), m.marks.current()
 	read, err := m.readGuest(ctx, p)
 	if err != nil {
-		if same && m.now().Sub(e.at) < m.cfg.CacheFor+m.cfg.StaleFor {
+		if same && m.stale(ctx, e.at) {
 			return e, true, nil
 		}
 		return nil, false, err
 	}
+	read.at, read.seen = m.reading(b), seen
 	m.records.fill(p.ID, read, seq)
 	return read, false, nil
 }
 
 func (m *Manager) readGuest(ctx context.Context, p GuestProof) (*entry, error) {
+	if b := m.belief(ctx); !b.marks {
+		got, err := m.judged(ctx, p.ID)
+		switch {
+		case err != nil:
+			return nil, storeTrouble(err, "read the session")
+		case got.Record != nil:
+			m.complete(got.Record)
+			return &entry{rec: got.Record}, nil
+		}
+		return &entry{guest: guestSession(p), ended: got.Ended}, nil
+	}
 	rec, err := m.load(ctx, p.ID, m.store.Head)
-	if err != nil {
-		return nil, err
+	if err != nil || rec != nil {
+		return &entry{rec: rec}, err
 	}
-	e := &entry{rec: rec, at: m.now()}
-	if rec == nil {
-		e.guest = guestSession(p)
-		e.ended, err = m.store.Ended(ctx, Lineage(p.ID))
-	}
-	return e, err
+	ended, err := m.store.Ended(ctx, Lineage(p.ID))
+	return &entry{guest: guestSession(p), ended: ended}, err
 }
 
 func sameGuest(s *Session, p GuestProof) bool {
@@ -127,10 +136,10 @@ type found struct {
 // be written.
 func (m *Manager) find(ctx context.Context, id ID, guest *GuestProof) (found, error) {
 	if guest == nil {
-		rec, err := m.live(ctx, id, m.store.Full)
+		rec, err := m.live(ctx, id, m.readFull)
 		return found{rec: rec}, err
 	}
-	rec, err := m.load(ctx, guest.ID, m.store.Full)
+	rec, err := m.load(ctx, guest.ID, m.readFull)
 	switch {
 	case err != nil:
 		return found{}, err
@@ -147,15 +156,18 @@ func (m *Manager) find(ctx context.Context, id ID, guest *GuestProof) (found, er
 		return found{}, fault.New(fault.Precondition, "the guest session has expired")
 	}
 	p := *guest
-	p.Born = m.marks.clamp(p.Born)
+	if p.Born, err = m.bornFor(ctx, p.Born, ""); err != nil {
+		return found{}, err
+	}
 	return found{guest: &p}, nil
 }
 
 // blank reports whether nothing in memory speaks against a guest's first write: no record, no end, no mark.
 // Only the store knows for certain.
-func (m *Manager) blank(p GuestProof) bool {
+func (m *Manager) blank(ctx context.Context, p GuestProof) bool {
+	b := m.belief(ctx)
 	e, ok := m.records.get(p.ID)
-	return !(ok && (e.rec != nil || e.ended)) && p.Born >= m.marks.against("") && p.Born <= m.marks.current() &&
+	return b.marks && !(ok && (e.rec != nil || e.ended)) && p.Born >= m.marks.against("") && p.Born <= m.marks.current() &&
 		m.now().Before(p.ExpiresAt)
 }
 

@@ -42,28 +42,32 @@ func (m *Manager) hashLegacy(key string) KeyHash {
 // legacyKey finds what is known of a legacy key, through the cache; nil: nothing. Every key of the ring is
 // tried, so that a rotation of the ring does not forget what crossed before it.
 func (m *Manager) legacyKey(ctx context.Context, key string) (*Key, error) {
+	b := m.belief(ctx)
 	var hashes []KeyHash
 	for _, h := range m.keys.Hashes(purposeLegacyHash, []byte(key)) {
 		hashes = append(hashes, h)
-		if k, ok := m.legacy.get(h); ok && k.v != nil && m.fresh(k.at) {
+		if k, ok := m.legacy.get(h); ok && k.v != nil && b.fresh(k.at) {
 			return k.v, nil
 		}
 	}
-	if k, ok := m.legacy.get(hashes[0]); ok && k.v == nil && m.fresh(k.at) {
+	if k, ok := m.legacy.get(hashes[0]); ok && k.v == nil && b.fresh(k.at) {
 		return nil, nil
 	}
 	return m.readKey(ctx, hashes)
 }
 
-// keyByHash is legacyKey for a hash that is stored with a record.
+// keyByHash is legacyKey for a hash that is stored with a record. It is asked for when the key was first
+// presented.
 func (m *Manager) keyByHash(ctx context.Context, h KeyHash) (*Key, error) {
-	if k, ok := m.legacy.get(h); ok && m.fresh(k.at) {
+	b := m.belief(ctx)
+	if k, ok := m.legacy.get(h); ok && b.recent(k.at) {
 		return k.v, nil
 	}
 	return m.readKey(ctx, []KeyHash{h})
 }
 
 func (m *Manager) readKey(ctx context.Context, hashes []KeyHash) (*Key, error) {
+	b := m.belief(ctx)
 	seqs := make([]uint64, len(hashes))
 	for i, h := range hashes {
 		seqs[i] = m.legacy.begin(h)
@@ -73,13 +77,13 @@ func (m *Manager) readKey(ctx context.Context, hashes []KeyHash) (*Key, error) {
 		return nil, storeTrouble(err, "read the legacy key")
 	}
 	if k == nil {
-		m.legacy.fill(hashes[0], known[*Key]{nil, m.now()}, seqs[0])
+		m.legacy.fill(hashes[0], known[*Key]{nil, m.reading(b)}, seqs[0])
 		return nil, nil
 	}
 	m.touches.applyKey(k)
 	for i, h := range hashes {
 		if equalKey(h, k.Hash) {
-			m.legacy.fill(h, known[*Key]{k, m.now()}, seqs[i])
+			m.legacy.fill(h, known[*Key]{k, m.reading(b)}, seqs[i])
 		}
 	}
 	return k, nil

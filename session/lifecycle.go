@@ -23,7 +23,8 @@ type lifecycle struct {
 	done sync.WaitGroup
 }
 
-// Start begins the work behind the requests: writing activity down and cleaning up. Starting twice is
+// Start begins the work behind the requests: writing activity down, cleaning up, and watching a store that
+// other processes write too. Until then nothing in memory is believed that they could have changed. Starting twice is
 // starting once. ctx ends it as Stop does, but Stop also writes what is waiting.
 func (m *Manager) Start(ctx context.Context) {
 	m.life.mu.Lock()
@@ -34,6 +35,10 @@ func (m *Manager) Start(ctx context.Context) {
 	ctx, m.life.stop = context.WithCancel(ctx)
 	m.life.done.Go(func() { m.every(ctx, flushEvery, m.flush) })
 	m.life.done.Go(func() { m.every(ctx, sweepEvery, m.sweep) })
+	if m.watcher != nil {
+		m.life.done.Go(func() { m.keepWatch(ctx) })
+		m.life.done.Go(func() { m.every(ctx, deniedEvery, m.forgetConfirmed) })
+	}
 }
 
 // Stop ends the background work and writes down the activity that is waiting, within ctx. Stopping what

@@ -25,7 +25,10 @@ func (m *Manager) Upgrade(ctx context.Context, u Upgrade) (Issued, error) {
 	if err := m.checkWrite(u.Writer, u.User, nil); err != nil {
 		return Issued{}, err
 	}
-	u.Born = m.marks.clamp(u.Born)
+	var err error
+	if u.Born, err = m.bornFor(ctx, u.Born, u.Subject); err != nil {
+		return Issued{}, err
+	}
 	if u.Born < m.marks.against(u.Subject) {
 		return Issued{}, fault.New(fault.Precondition, "the sessions of this subject were ended while the login was under way").
 			WithHint("log in again")
@@ -204,7 +207,7 @@ func (m *Manager) StepUp(ctx context.Context, s StepUp) (Issued, error) {
 	}
 	defer m.lock(s.ID)()
 	return retry(ctx, func() (Issued, error) {
-		rec, err := m.live(ctx, s.ID, m.store.Full)
+		rec, err := m.live(ctx, s.ID, m.readFull)
 		if err != nil {
 			return Issued{}, err
 		}
@@ -239,7 +242,7 @@ func (m *Manager) AttachCounterpart(ctx context.Context, id ID, key string, expi
 	}
 	defer m.lock(id)()
 	_, err := retry(ctx, func() (struct{}, error) {
-		rec, err := m.live(ctx, id, m.store.Head)
+		rec, err := m.live(ctx, id, m.readHead)
 		if err != nil {
 			return struct{}{}, err
 		}

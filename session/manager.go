@@ -32,8 +32,13 @@ type Manager struct {
 	touches   *touches
 	denied    *denials
 	condemned condemned
-	written   atomic.Pointer[func(*Session)]
 	registry  atomic.Pointer[registry.Registry]
+	onWrite   atomic.Pointer[func(*Session)]
+	observer  atomic.Pointer[Observer]
+	watcher   Watcher // nil: this process alone writes the store
+	judges    Judge   // nil: the store is asked in parts
+	trust     trust
+	reuses    reuses
 	randMu    sync.Mutex
 
 	// locks make writers of one session in this process wait for each other rather than for a conflict.
@@ -47,10 +52,11 @@ type entry struct {
 	rec   *Record   // nil: no record
 	guest *Session  // with rec nil: the guest that was last seen under this id
 	ended bool      // with rec nil: the lineage of that guest has ended
-	at    time.Time // when it was read
+	at    time.Time // what it is judged by is known as of this time
+	seen  Mark      // the newest mark that was known before it was read
 }
 
-// known is something that was read or written at a time.
+// known is something that is known as of a time.
 type known[V any] struct {
 	v  V
 	at time.Time
@@ -73,7 +79,7 @@ func New(cfg Config, store Store, keys *keyring.Ring, clock func() time.Time, ra
 	if err != nil {
 		return nil, storeTrouble(err, "read outstanding ends")
 	}
-	return &Manager{
+	m := &Manager{
 		cfg: cfg, store: store, keys: keys, clock: clock, rand: rand, log: log,
 		// The ids begin with a time, so that the store appends; the last byte spreads.
 		records: newGuarded[ID, *entry](cfg.CacheSize, func(id ID) byte { return id[15] }),
@@ -82,7 +88,14 @@ func New(cfg Config, store Store, keys *keyring.Ring, clock func() time.Time, ra
 		marks:   newMarks(state),
 		touches: newTouches(),
 		denied:  newDenials(outstanding),
-	}, nil
+		reuses:  newReuses(),
+	}
+	m.judges, _ = store.(Judge)
+	if m.watcher, _ = store.(Watcher); m.watcher != nil && cfg.CacheFor == 0 {
+		m.cfg.CacheFor = DefaultBound
+	}
+	m.Observe(nil)
+	return m, nil
 }
 
 // now is the clock at the precision that stores keep.
@@ -169,10 +182,10 @@ func (m *Manager) settle(op Op) func(done bool) {
 	case Update:
 		return m.settleRecord(op.Record)
 	case PutKey:
-		seq, h, k := m.legacy.begin(op.Key.Hash), op.Key.Hash, op.Key
+		seq, h, k, at := m.legacy.begin(op.Key.Hash), op.Key.Hash, op.Key, m.committing()
 		return func(done bool) {
 			if done {
-				m.legacy.put(h, known[*Key]{&k, m.now()}, seq)
+				m.legacy.put(h, known[*Key]{&k, at}, seq)
 			} else {
 				m.legacy.drop(h)
 			}
@@ -184,7 +197,7 @@ func (m *Manager) settle(op Op) func(done bool) {
 }
 
 func (m *Manager) settleRecord(r *Record) func(done bool) {
-	seq := m.records.begin(r.ID)
+	seq, at, seen := m.records.begin(r.ID), m.committing(), m.marks.current()
 	return func(done bool) {
 		if !done {
 			m.records.drop(r.ID)
@@ -193,7 +206,7 @@ func (m *Manager) settleRecord(r *Record) func(done bool) {
 		c := &struct { // one piece of memory for both
 			entry
 			Record
-		}{entry{at: m.now()}, *r}
+		}{entry{at: at, seen: seen}, *r}
 		c.rec = &c.Record
 		c.Attributes = nil // the cache answers what a token is worth; data is read when it is asked for
 		m.records.put(r.ID, &c.entry, seq)
@@ -218,23 +231,20 @@ func storeTrouble(err error, doing string) error {
 	return fault.Wrap(err, fault.CodeOf(err), "cannot %s", doing)
 }
 
-// head reads a record through the cache. A nil record with no error: there is none.
+// head reads a record through the cache. A nil record with no error: there is none. It is asked for what
+// stands behind a credential that was replaced, and whether that is still open depends on first uses.
 func (m *Manager) head(ctx context.Context, id ID) (*Record, error) {
-	if e, ok := m.records.get(id); ok && e.rec != nil && m.fresh(e.at) {
+	b := m.belief(ctx)
+	if e, ok := m.records.get(id); ok && e.rec != nil && b.recent(e.at) {
 		return e.rec, nil
 	}
-	seq := m.records.begin(id)
-	r, err := m.load(ctx, id, m.store.Head)
+	seq, seen := m.records.begin(id), m.marks.current()
+	r, err := m.load(ctx, id, m.readHead)
 	if err != nil || r == nil {
 		return nil, err
 	}
-	m.records.fill(id, &entry{rec: r, at: m.now()}, seq)
+	m.records.fill(id, &entry{rec: r, at: m.reading(b), seen: seen}, seq)
 	return r, nil
-}
-
-// fresh reports whether a cached entry may be believed without asking the store.
-func (m *Manager) fresh(at time.Time) bool {
-	return m.cfg.CacheFor == 0 || m.now().Sub(at) < m.cfg.CacheFor
 }
 
 // load reads a record from the store and completes it.

@@ -35,6 +35,29 @@ func (m *marks) raise(mark Mark, subject string) {
 	m.sequence.Store(max(m.sequence.Load(), uint64(mark)))
 }
 
+// learn takes over what a store says.
+func (m *marks) learn(got Marks) {
+	if Mark(m.sequence.Load()) < got.Sequence || Mark(m.global.Load()) < got.Global {
+		m.raise(got.Global, "")
+	}
+	for s, v := range got.Subjects {
+		if m.of(s) < v {
+			m.raise(v, s)
+		}
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.sequence.Store(max(m.sequence.Load(), uint64(got.Sequence)))
+}
+
+// of is the mark of a subject alone; 0: none.
+func (m *marks) of(subject string) Mark {
+	if v, ok := m.subjects.Load(subject); ok {
+		return v.(Mark)
+	}
+	return 0
+}
+
 // current is the newest mark that was drawn.
 func (m *marks) current() Mark { return Mark(m.sequence.Load()) }
 
@@ -42,15 +65,10 @@ func (m *marks) current() Mark { return Mark(m.sequence.Load()) }
 func (m *marks) against(subject string) Mark {
 	mark := Mark(m.global.Load())
 	if subject != "" {
-		if v, ok := m.subjects.Load(subject); ok {
-			mark = max(mark, v.(Mark))
-		}
+		mark = max(mark, m.of(subject))
 	}
 	return mark
 }
-
-// clamp keeps a caller from writing down a mark that was not drawn yet, which would outlive ends.
-func (m *marks) clamp(born Mark) Mark { return min(born, m.current()) }
 
 // CurrentMark is the newest revocation mark. A login records the value that was current before it began.
 func (m *Manager) CurrentMark() Mark { return m.marks.current() }

@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"maps"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -13,10 +14,13 @@ type denials struct {
 	ends     map[int64][]Lineage
 	lineages sync.Map // Lineage → *atomic.Int64, the number of ends that cover it
 	n        atomic.Int64
+	// told are lineages that the watch said have ended: legacy may have to confirm that, or have done so.
+	// They are denied until the store was asked.
+	told map[Lineage]struct{}
 }
 
 func newDenials(outstanding map[int64][]Lineage) *denials {
-	d := &denials{ends: map[int64][]Lineage{}}
+	d := &denials{ends: map[int64][]Lineage{}, told: map[Lineage]struct{}{}}
 	for id, ls := range outstanding {
 		d.add(id, ls)
 	}
@@ -35,9 +39,75 @@ func (d *denials) add(id int64, lineages []Lineage) {
 	d.ends[id] = lineages
 	d.n.Add(1)
 	for _, l := range lineages {
-		v, _ := d.lineages.LoadOrStore(l, new(atomic.Int64))
-		v.(*atomic.Int64).Add(1)
+		d.cover(l)
 	}
+}
+
+// cover and uncover count what denies a lineage. The lock is held.
+func (d *denials) cover(l Lineage) {
+	v, _ := d.lineages.LoadOrStore(l, new(atomic.Int64))
+	v.(*atomic.Int64).Add(1)
+}
+
+func (d *denials) uncover(l Lineage) {
+	if v, ok := d.lineages.Load(l); ok && v.(*atomic.Int64).Add(-1) == 0 {
+		d.lineages.Delete(l)
+	}
+}
+
+// tell denies a lineage that another process has ended.
+func (d *denials) tell(l Lineage) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if _, ok := d.told[l]; !ok {
+		d.told[l] = struct{}{}
+		d.cover(l)
+	}
+}
+
+// noted is what is denied at a moment.
+type noted struct {
+	ends map[int64]struct{}
+	told map[Lineage]struct{}
+}
+
+// here is taken before the store is asked what is outstanding.
+func (d *denials) here() noted {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	n := noted{map[int64]struct{}{}, maps.Clone(d.told)}
+	for id := range d.ends {
+		n.ends[id] = struct{}{}
+	}
+	return n
+}
+
+// review takes over what the store says is outstanding, and forgets what was there before and is not any more.
+// What came meanwhile stays.
+func (d *denials) review(before noted, outstanding map[int64][]Lineage) {
+	for id, ls := range outstanding {
+		d.add(id, ls)
+	}
+	for id := range before.ends {
+		if _, ok := outstanding[id]; !ok {
+			d.remove(id)
+		}
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for l := range before.told {
+		if _, ok := d.told[l]; ok {
+			delete(d.told, l)
+			d.uncover(l)
+		}
+	}
+}
+
+// idle reports whether there is nothing to forget.
+func (d *denials) idle() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return len(d.ends) == 0 && len(d.told) == 0
 }
 
 func (d *denials) remove(id int64) {
@@ -50,9 +120,7 @@ func (d *denials) remove(id int64) {
 	delete(d.ends, id)
 	d.n.Add(-1)
 	for _, l := range lineages {
-		if v, ok := d.lineages.Load(l); ok && v.(*atomic.Int64).Add(-1) == 0 {
-			d.lineages.Delete(l)
-		}
+		d.uncover(l)
 	}
 }
 

@@ -19,40 +19,72 @@ func (m *Manager) Resolve(ctx context.Context, raw string) Resolution {
 		return Resolution{Worth: WorthInvalid}
 	}
 	hash := t.Secret.Hash()
-	rec, stale, err := m.presented(ctx, t, hash)
+	e, stale, err := m.presented(ctx, t, hash)
 	switch {
 	case err != nil:
 		return Resolution{Worth: WorthUnknown}
-	case rec == nil:
+	case e.rec == nil:
 		return Resolution{Worth: WorthInvalid}
 	}
-	res := m.judge(ctx, rec, hash)
+	res := m.judge(ctx, e.rec, hash)
+	if res.Worth == WorthEnded && m.overtaken(e) {
+		return m.judgeAnew(ctx, t, hash)
+	}
 	res.Stale = stale
 	return res
+}
+
+// overtaken reports whether a mark of its subject speaks against a record that was read before that mark was
+// known. It may have been spared and born again: the mark and the record come to memory one after the other.
+func (m *Manager) overtaken(e *entry) bool {
+	of := m.marks.of(e.rec.Subject)
+	return e.rec.State != StateEnded && e.rec.Born < of && e.seen < of
+}
+
+func (m *Manager) judgeAnew(ctx context.Context, t Token, hash SecretHash) Resolution {
+	e, err := m.readPresented(ctx, t, hash)
+	switch {
+	case err != nil:
+		return Resolution{Worth: WorthUnknown}
+	case e.rec == nil:
+		return Resolution{Worth: WorthInvalid}
+	}
+	return m.judge(ctx, e.rec, hash)
 }
 
 // presented finds the record that a token names. A cached record whose version is older than the
 // browser's hint is read again once, and only for who knows a secret of it: the hint is not signed. A
 // secret that the cached record does not know is held against the store as well, so that a mismatch is
-// never answered from the cache.
-func (m *Manager) presented(ctx context.Context, t Token, hash SecretHash) (_ *Record, stale bool, _ error) {
+// never answered from the cache. No watch tells of activity, so an old secret, which closes at the first use
+// of the one after it, and an idle deadline that has passed are believed for a shorter time.
+func (m *Manager) presented(ctx context.Context, t Token, hash SecretHash) (_ *entry, stale bool, _ error) {
+	b := m.belief(ctx)
 	e, ok := m.records.get(t.ID)
-	known := ok && e.rec != nil
-	if known && m.fresh(e.at) && e.rec.Version >= t.Hint && e.rec.knows(hash) {
-		return e.rec, false, nil
+	known := ok && e.rec != nil && e.rec.knows(hash)
+	if known && e.rec.Version >= t.Hint &&
+		(b.recent(e.at) || b.fresh(e.at) && e.rec.Secret.Equal(hash) && b.now.Before(e.rec.IdleAt)) {
+		return e, false, nil
 	}
-	seq := m.records.begin(t.ID)
-	rec, err := m.load(ctx, t.ID, m.store.Head)
+	read, err := m.readPresented(ctx, t, hash)
+	if err != nil && known && m.stale(ctx, e.at) {
+		return e, true, nil
+	}
+	return read, false, err
+}
+
+// readPresented asks the store. The record of the entry that it answers is nil if there is none.
+func (m *Manager) readPresented(ctx context.Context, t Token, hash SecretHash) (*entry, error) {
+	b := m.belief(ctx)
+	seq, seen := m.records.begin(t.ID), m.marks.current()
+	rec, err := m.load(ctx, t.ID, m.readHead)
 	if err != nil {
-		if known && e.rec.knows(hash) && m.now().Sub(e.at) < m.cfg.CacheFor+m.cfg.StaleFor {
-			return e.rec, true, nil
-		}
-		return nil, false, err
+		return nil, err
 	}
+	e := &entry{rec: rec, at: m.reading(b), seen: seen}
 	if rec != nil && rec.knows(hash) {
-		m.records.fill(t.ID, &entry{rec: rec, at: m.now()}, seq)
+		m.records.fill(t.ID, e, seq)
 	}
-	return rec, false, nil
+	return e, nil
 }
 
 // knows reports whether the hash is one of the record's secrets, old ones included.
@@ -79,7 +111,11 @@ func (m *Manager) judge(ctx context.Context, rec *Record, hash SecretHash) Resol
 		return m.judgeCurrent(ctx, rec, now)
 	}
 	old := rec.previous(hash)
-	if old == nil || !old.open(rec, m.cfg.Grace, now) {
+	if old == nil {
+		return Resolution{Worth: WorthInvalid}
+	}
+	m.reused(rec, old, now)
+	if !old.open(rec, m.cfg.Grace, now) {
 		return Resolution{Worth: WorthInvalid}
 	}
 	if old.View.IsZero() {
@@ -244,6 +280,6 @@ func (m *Manager) notice(rec *Record, now time.Time, current bool) *Record {
 	m.touches.note(t)
 	c := *rec
 	c.touch(t)
-	m.records.swap(rec.ID, func(e *entry) bool { return e.rec == rec }, &entry{rec: &c, at: now})
+	m.records.swap(rec.ID, func(e *entry) (*entry, bool) { return &entry{rec: &c, at: e.at, seen: e.seen}, e.rec == rec })
 	return &c
 }

@@ -15,7 +15,7 @@ func (m *Manager) ClaimRestore(ctx context.Context, id ID) (Claim, error) {
 }
 
 func (m *Manager) claimOnce(ctx context.Context, id ID) (Claim, error) {
-	rec, err := m.load(ctx, id, m.store.Full)
+	rec, err := m.load(ctx, id, m.readFull)
 	if err != nil {
 		return Claim{}, err
 	}
@@ -77,7 +77,7 @@ func (m *Manager) settleClaim(ctx context.Context, c Claim, to State) error {
 }
 
 func (m *Manager) settleOnce(ctx context.Context, id ID, operation [16]byte, to State) error {
-	rec, err := m.load(ctx, id, m.store.Head)
+	rec, err := m.load(ctx, id, m.readHead)
 	switch {
 	case err != nil:
 		return err

@@ -24,7 +24,7 @@ func (m *Manager) mint(r *Record, now time.Time) string {
 // first use it opens the same session. A secret that was retired before is closing since its own
 // successor was used, and goes on closing at that time.
 func (m *Manager) replace(r *Record, now time.Time) {
-	var kept []Previous
+	kept := m.closed(r, now)
 	for _, p := range r.Previous {
 		if !p.open(r, m.cfg.Grace, now) {
 			continue
@@ -38,11 +38,24 @@ func (m *Manager) replace(r *Record, now time.Time) {
 	r.Previous = kept[max(0, len(kept)-maxPrevious):]
 }
 
+// closed are the newest secrets of a record that open nothing any more. Presented, they tell of a theft.
+func (m *Manager) closed(r *Record, now time.Time) (out []Previous) {
+	for _, p := range r.Previous {
+		if p.open(r, m.cfg.Grace, now) {
+			continue
+		}
+		if p.Until.IsZero() {
+			p.Until = r.Used.Add(m.cfg.Grace) // it must not open again with the next secret
+		}
+		out = append(out, Previous{Hash: p.Hash, Until: p.Until})
+	}
+	return out[max(0, len(out)-maxClosed):]
+}
+
 // demote retires every secret because of a login or step-up: until the grace ends each opens the view
 // alone. A guest token opens the view of the first login only: later ones show what was not a guest's.
 func (m *Manager) demote(r *Record, view ID, now time.Time) {
-	until := now.Add(m.cfg.Grace)
-	var kept []Previous
+	until, kept := now.Add(m.cfg.Grace), m.closed(r, now)
 	for _, p := range r.Previous {
 		switch {
 		case !p.open(r, m.cfg.Grace, now):
@@ -125,7 +138,7 @@ func (m *Manager) winnerOf(ctx context.Context, rec *Record, edit func(*Record))
 func (m *Manager) Rotate(ctx context.Context, id ID) (Issued, error) {
 	defer m.lock(id)()
 	return retry(ctx, func() (Issued, error) {
-		rec, err := m.live(ctx, id, m.store.Head)
+		rec, err := m.live(ctx, id, m.readHead)
 		if err != nil {
 			return Issued{}, err
 		}

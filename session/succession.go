@@ -76,7 +76,7 @@ func (m *Manager) Presented(ctx context.Context, legacyKey string) {
 	m.touches.noteKey(k.Hash, now)
 	c := *k
 	c.Presented = now
-	m.legacy.swap(k.Hash, func(old known[*Key]) bool { return old.v == k }, known[*Key]{&c, now})
+	m.legacy.swap(k.Hash, func(old known[*Key]) (known[*Key], bool) { return known[*Key]{&c, old.at}, old.v == k })
 }
 
 // EndedLineage reports whether a lineage was ended.
@@ -84,7 +84,8 @@ func (m *Manager) EndedLineage(ctx context.Context, l Lineage) (bool, error) {
 	if m.denied.has(l) {
 		return true, nil
 	}
-	if e, ok := m.ended.get(l); ok && (e.v || m.fresh(e.at)) {
+	b := m.belief(ctx)
+	if e, ok := m.ended.get(l); ok && (e.v || b.fresh(e.at)) {
 		return e.v, nil // an end is for ever
 	}
 	seq := m.ended.begin(l)
@@ -92,7 +93,7 @@ func (m *Manager) EndedLineage(ctx context.Context, l Lineage) (bool, error) {
 	if err != nil {
 		return false, storeTrouble(err, "read the lineage")
 	}
-	m.ended.fill(l, known[bool]{e, m.now()}, seq)
+	m.ended.fill(l, known[bool]{e, m.reading(b)}, seq)
 	return e, nil
 }
 

@@ -47,7 +47,7 @@ func (m *Manager) addressed(ctx context.Context, id ID, l Lineage, guest *GuestP
 }
 
 func (m *Manager) patchOnce(ctx context.Context, id ID, p Patch) (Patched, error) {
-	if p.Guest != nil && m.blank(*p.Guest) {
+	if p.Guest != nil && m.blank(ctx, *p.Guest) {
 		// Most first writes are just that: the insert itself finds out, without a read before it.
 		if out, err := m.firstWrite(ctx, p, *p.Guest); !errors.Is(err, ErrConflict) {
 			return out, err
@@ -140,7 +140,7 @@ func (m *Manager) firstWrite(ctx context.Context, p Patch, guest GuestProof) (Pa
 // Get reads a session, in whatever state it is. One that a mark or an end under way has ended is shown as
 // ended, though its record may not say so yet.
 func (m *Manager) Get(ctx context.Context, id ID) (*Session, error) {
-	rec, err := m.load(ctx, id, m.store.Head)
+	rec, err := m.load(ctx, id, m.readHead)
 	switch {
 	case err != nil:
 		return nil, err
@@ -158,7 +158,7 @@ func (m *Manager) Get(ctx context.Context, id ID) (*Session, error) {
 // sessions and the read-only view of an old token; anything else is refused with code
 // failed_precondition, an unknown id with not_found.
 func (m *Manager) Read(ctx context.Context, id ID) (*Session, map[string]Attribute, error) {
-	rec, err := m.load(ctx, id, m.store.Full)
+	rec, err := m.load(ctx, id, m.readFull)
 	switch {
 	case err != nil:
 		return nil, nil, err
@@ -215,7 +215,7 @@ func (m *Manager) ByLineage(ctx context.Context, l Lineage) (*Session, error) {
 }
 
 func (m *Manager) generations(ctx context.Context, l Lineage) ([]*Record, error) {
-	recs, err := m.store.Generations(ctx, l)
+	recs, err := m.held(ctx, func() ([]*Record, error) { return m.store.Generations(ctx, l) })
 	if err != nil {
 		return nil, storeTrouble(err, "read the lineage")
 	}

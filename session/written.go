@@ -7,10 +7,10 @@ package session
 // A session's first record is not told: what it holds came from where it was, or with the login.
 func (m *Manager) OnWrite(f func(*Session)) {
 	if f == nil {
-		m.written.Store(nil)
+		m.onWrite.Store(nil)
 		return
 	}
-	m.written.Store(&f)
+	m.onWrite.Store(&f)
 }
 
 // tell is called with each record that was updated. One that was updated without its attributes has the
@@ -19,7 +19,7 @@ func (m *Manager) tell(r *Record) {
 	if r.Attributes == nil || r.Kind != Authenticated || r.State != StateLive || !r.ViewOf.IsZero() {
 		return
 	}
-	if f := m.written.Load(); f != nil {
+	if f := m.onWrite.Load(); f != nil {
 		s := r.Session
 		(*f)(&s)
 	}
