@@ -32,6 +32,7 @@ type row struct {
 	expires  time.Time
 	moved    bool
 	kept     bool // a counterpart that no browser was seen with
+	closing  bool // the browser keeps it until it is closed
 	gen      uint32
 	version  uint64
 	data     map[string]json.RawMessage
@@ -91,6 +92,7 @@ func (d *django) view(key string) legacy.View {
 	return legacy.View{
 		Found: true, Moved: r.moved, Ended: d.ended[r.lineage] && !r.lineage.IsZero(), Kind: r.kind, Subject: r.subject,
 		Lineage: r.lineage, Visitor: r.visitor, AuthTime: r.authTime, Born: r.born, Expires: r.expires,
+		Transient: r.closing,
 	}
 }
 
@@ -154,7 +156,7 @@ func (d *django) Restore(_ context.Context, in legacy.RestoreCall) (legacy.Resto
 	d.rows[in.Key] = &row{
 		kept: in.Purpose == legacy.Counterpart, gen: in.Generation, version: in.Version,
 		kind: in.Kind, subject: in.Subject, lineage: in.Lineage, visitor: in.Visitor, authTime: in.AuthTime,
-		born: in.Born, expires: in.Expires, data: maps.Clone(in.Data),
+		born: in.Born, expires: in.Expires, data: maps.Clone(in.Data), closing: in.Transient,
 	}
 	return legacy.RestoreAnswer{Restored: true}, d.lost()
 }
@@ -249,7 +251,7 @@ func (d *django) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case q.Has("csrf"):
 		http.SetCookie(w, &http.Cookie{Name: "csrftoken", Value: "token-of-the-form", Path: "/"})
 	case q.Has("login"):
-		d.login(w, &v, q.Get("login"), q.Has("raw"))
+		d.login(w, &v, q.Get("login"), q.Has("raw"), q.Has("forget"))
 	case q.Has("logout"):
 		d.logout(w, &v)
 	case q.Has("password"):
@@ -291,11 +293,12 @@ var free = func() (id contextjwt.ID) {
 	return id
 }()
 
-func (d *django) login(w http.ResponseWriter, v *who, subject string, raw bool) {
+func (d *django) login(w http.ResponseWriter, v *who, subject string, raw, transient bool) {
 	stamp := session.VisitorID(v.Claims.Visitor)
 	if v.Claims.System == contextjwt.New && !raw {
 		key := d.add(subject, stamp)
 		in := session.Upgrade{Visitor: stamp, Subject: subject, Born: session.Mark(v.Claims.Mark), LegacyKey: key, LegacyExpires: d.clock.Now().Add(14 * 24 * time.Hour)}
+		in.Transient = &transient
 		d.site.address(v, &in.ID, &in.Guest)
 		issued, err := d.sessions.Upgrade(context.Background(), in)
 		if err != nil {
@@ -425,5 +428,6 @@ func (s *site) hand(w http.ResponseWriter, v *who, issued session.Issued) {
 	w.Header().Set(handoff.Header, handoff.Seal(s.ring, handoff.Handoff{
 		From: session.ID(v.Claims.Session), Token: issued.Token, Lineage: issued.Session.Lineage, Subject: issued.Session.Subject,
 		LegacyKey: issued.Session.LegacyKey, LegacyExpires: issued.Session.LegacyExpires, Expires: issued.Session.ExpiresAt,
+		Transient: issued.Session.Transient,
 	}, s.clock.Now()))
 }

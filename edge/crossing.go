@@ -183,18 +183,23 @@ func (c *crossing) conclude(ctx context.Context, plan handover.Plan) {
 	case handover.LegacyPassed:
 		v.key = c.key
 		if c.view != nil && c.view.Found && !c.view.Ended {
-			v.expires = c.view.Expires
+			v.expires, v.transient = c.view.Expires, c.view.Transient
 		}
 		if plan.Token == handover.Drop && c.visit.Look == handover.LookSameSubject && held != nil {
 			c.p.endLineage(ctx, held.Lineage, reasonSuperseded, false)
 		}
 	case handover.LegacyRestored:
-		v.key, v.expires = c.claim.Key, expiry(c.claim.Session)
+		back := c.claim.Session
+		v.key = c.claim.Key
 		if v.key == "" && held != nil { // moved earlier; the bridge could not be asked to bring it back
-			v.key, v.expires = held.LegacyKey, expiry(held)
+			v.key, back = held.LegacyKey, held
 		}
+		v.expires, v.transient = expiry(back), back != nil && back.Transient
 	case handover.LegacyTicket:
-		v.key, v.expires = c.p.ticket.Key, c.p.ticket.Expires
+		v.key, v.expires, v.transient = c.p.ticket.Key, c.p.ticket.Expires, c.p.ticket.Transient
+	}
+	if v.session != nil {
+		v.transient = v.session.Transient
 	}
 	if plan.Return && v.key != "" {
 		var ended bool

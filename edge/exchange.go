@@ -118,6 +118,7 @@ func (e *Edge) exchange(ctx context.Context, o exchangeOrder) exchangeDone {
 			Kind: answer.Kind, Subject: answer.Subject, AuthTime: answer.AuthTime, Born: answer.Born,
 			ExpiresAt: e.remaining(answer), Idle: answer.Idle, Data: moved, Generation: answer.Generation,
 			Counterpart: answer.Counterpart, CounterpartAt: answer.Expires, Into: o.into, Device: o.device,
+			Transient: answer.Transient,
 		})
 	})
 	if err != nil {

@@ -60,6 +60,8 @@ type verdict struct {
 	// key is what legacy gets as its session cookie; empty: none. expires is for the browser.
 	key     string
 	expires time.Time
+	// transient: the browser keeps whatever session this is until it is closed.
+	transient bool
 	// unjudged: legacy gets all of its session cookies as they came, and judges them itself.
 	unjudged        bool
 	ended           []string // but for these

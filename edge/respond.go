@@ -131,15 +131,15 @@ func (p *passage) accept(ctx context.Context, text string, afterEnd bool) bool {
 	}
 	p.gaveToStranger()
 	w := &p.out
-	w.session, w.token, w.tokenExpires = handover.Set, h.Token, h.Expires
+	w.session, w.token, w.tokenExpires = handover.Set, h.Token, keptUntil(h.Expires, h.Transient)
 	p.putTicket(&ticket{
 		Lineage: h.Lineage, Visitor: p.visitor.ID, Born: p.bornNow(ctx, h), Expires: h.LegacyExpires.Truncate(time.Second),
-		Token: hashToken(h.Token), Key: h.LegacyKey, Subject: h.Subject,
+		Token: hashToken(h.Token), Key: h.LegacyKey, Subject: h.Subject, Transient: h.Transient,
 	}, h.Subject != "")
 	if p.jar.legacy.present() {
 		w.legacy = handover.Drop
 	}
-	p.visitor.LoggedIn = h.Subject != ""
+	p.visitor.LoggedIn, p.visitor.Transient = h.Subject != "", h.Transient
 	if h.Subject != "" {
 		p.learn(h.Subject)
 	}
@@ -299,7 +299,7 @@ func (p *passage) rejudge(ctx context.Context, key string) (stays bool) {
 		p.supersede(ctx, now.session)
 		p.setToken(now.issued)
 		p.out.related = true
-		p.visitor.LoggedIn = now.loggedIn
+		p.visitor.LoggedIn, p.visitor.Transient = now.loggedIn, now.transient
 		p.handed()
 		if s := now.session; s.Subject != "" {
 			p.learn(s.Subject)

@@ -150,7 +150,7 @@ func (e *Edge) bridgeRestore(ctx context.Context, c session.Claim, purpose legac
 	return e.deps.Bridge.Restore(ctx, legacy.RestoreCall{
 		Operation: op, Purpose: purpose, Key: key, Lineage: s.Lineage, Generation: s.Generation,
 		Version: s.Version, Kind: s.Kind, Subject: s.Subject, AuthTime: s.AuthTime, Born: s.Born, Visitor: s.Visitor,
-		Expires: s.ExpiresAt, Data: restored,
+		Expires: s.ExpiresAt, Transient: s.Transient, Data: restored,
 	})
 }
 

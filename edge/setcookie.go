@@ -59,11 +59,6 @@ func (w *cookieWriter) set(h http.Header, name, value string, life time.Duration
 	add(h, name+"="+value+w.own+maxAge(life))
 }
 
-// setUntilClosed sets a cookie that the browser forgets when it is closed.
-func (w *cookieWriter) setUntilClosed(h http.Header, name, value string) {
-	add(h, name+"="+value+w.own)
-}
-
 func (w *cookieWriter) drop(h http.Header, name string) { add(h, name+"="+w.own+gone) }
 
 func (w *cookieWriter) setLegacy(h http.Header, key string, life time.Duration) {
@@ -95,8 +90,14 @@ func (w *cookieWriter) dropRelated(h http.Header) {
 
 func add(h http.Header, line string) { h["Set-Cookie"] = append(h["Set-Cookie"], line) }
 
+// untilClosed is the life of a cookie that the browser forgets when it is closed: it is set without one.
+const untilClosed time.Duration = -1
+
 // maxAge is in whole seconds, one at least: 0 would delete.
 func maxAge(life time.Duration) string {
+	if life == untilClosed {
+		return ""
+	}
 	return "; Max-Age=" + strconv.FormatInt(max(1, int64(life/time.Second)), 10)
 }
 

@@ -28,14 +28,17 @@ type ticket struct {
 	Token   [sha256.Size]byte
 	Key     string // the counterpart's legacy session key
 	Subject string
+	// Transient: the browser keeps token and counterpart until it is closed.
+	Transient bool
 }
 
-// The plain text: format 1 ‖ lineage 16 ‖ visitor 16 ‖ born 8 ‖ expires 8 ‖ token hash 32 ‖ key length 1 ‖
+// The plain text: format 1 (2: transient) ‖ lineage 16 ‖ visitor 16 ‖ born 8 ‖ expires 8 ‖ token hash 32 ‖ key length 1 ‖
 // key ‖ subject. The cookie is base64url-nopad of the ring's seal of it, purpose "ticket".
 const (
-	ticketFormat = 1
-	ticketFixed  = 1 + 16 + 16 + 8 + 8 + 32 + 1
-	ticketSealed = 1 + 12 + ticketFixed + maxTicketText + 16
+	ticketFormat    = 1
+	ticketTransient = 2
+	ticketFixed     = 1 + 16 + 16 + 8 + 8 + 32 + 1
+	ticketSealed    = 1 + 12 + ticketFixed + maxTicketText + 16
 )
 
 // hashToken is what binds a ticket to a token. A version hint is no part of the token.
@@ -54,8 +57,12 @@ func (t *ticket) seal(ring *keyring.Ring) string {
 	if t.Key == "" || len(t.Key) > maxTicketText {
 		return ""
 	}
+	format := byte(ticketFormat)
+	if t.Transient {
+		format = ticketTransient
+	}
 	raw := make([]byte, 0, ticketFixed+len(t.Key)+len(subject))
-	raw = append(raw, ticketFormat)
+	raw = append(raw, format)
 	raw = append(raw, t.Lineage[:]...)
 	raw = append(raw, t.Visitor[:]...)
 	raw = binary.BigEndian.AppendUint64(raw, uint64(t.Born))
@@ -75,7 +82,7 @@ func openTicket(ring *keyring.Ring, text string) (ticket, bool) {
 		return ticket{}, false
 	}
 	raw, err := ring.Open(purposeTicket, sealed)
-	if err != nil || len(raw) < ticketFixed || raw[0] != ticketFormat {
+	if err != nil || len(raw) < ticketFixed || raw[0] != ticketFormat && raw[0] != ticketTransient {
 		return ticket{}, false
 	}
 	t := ticket{
@@ -84,6 +91,8 @@ func openTicket(ring *keyring.Ring, text string) (ticket, bool) {
 		Born:    session.Mark(binary.BigEndian.Uint64(raw[33:41])),
 		Expires: time.Unix(int64(binary.BigEndian.Uint64(raw[41:49])), 0),
 		Token:   [32]byte(raw[49:81]),
+
+		Transient: raw[0] == ticketTransient,
 	}
 	size, rest := int(raw[81]), raw[ticketFixed:]
 	if size == 0 || size > len(rest) {

@@ -77,7 +77,7 @@ func (p *passage) makeTools(ctx context.Context) bool {
 		return false
 	}
 	p.count(CountTools)
-	t := toolsSession{Key: key, Lineage: s.Lineage, Subject: s.Subject, Born: s.Born, Expires: s.ExpiresAt.Truncate(time.Second), Known: true}
+	t := toolsSession{Key: key, Lineage: s.Lineage, Subject: s.Subject, Born: s.Born, Expires: keptUntil(s.ExpiresAt.Truncate(time.Second), s.Transient), Known: true}
 	p.serveTools(&t)
 	p.setTools(&t)
 	return true

@@ -35,8 +35,10 @@ type visitor struct {
 	Exposed  exposed
 	Employee bool
 	Segment  string
-	LoggedIn bool   // the last entry was served as somebody
-	Steps    uint64 // funnel steps reached, bit by bit
+	LoggedIn bool // the last entry was served as somebody
+	// Transient: until the browser is closed, and then it is no loss.
+	Transient bool
+	Steps     uint64 // funnel steps reached, bit by bit
 }
 
 // exposed is the first meeting with the experiment in an epoch.
@@ -50,7 +52,7 @@ type exposed struct {
 // The cookie: base64url-nopad(key id 1 ‖ format 1 ‖ id 16 ‖ issued 4 ‖ handed 4 ‖ flags 1 ‖ bits 1 ‖
 // stage 1 ‖ uvarints: version, sticky epoch and version, exposure epoch, steps ‖ segment length 1 ‖ segment ‖
 // mac 16). flags are three systems of two bits each, from the lowest: last entry, sticky, arm; bits are
-// employee, logged in, confirmed. mac is the first 16 bytes of the ring's HMAC over all between the key
+// employee, logged in, confirmed, transient. mac is the first 16 bytes of the ring's HMAC over all between the key
 // id and itself.
 const (
 	visitorFormat = 1
@@ -68,7 +70,7 @@ func (v *visitor) encode(ring *keyring.Ring) string {
 	raw = binary.BigEndian.AppendUint32(raw, v.IssuedAt)
 	raw = binary.BigEndian.AppendUint32(raw, v.HandedAt)
 	raw = append(raw, byte(v.System)|byte(v.Sticky.System)<<2|byte(v.Exposed.Arm)<<4)
-	raw = append(raw, bit(v.Employee, 0)|bit(v.LoggedIn, 1)|bit(v.Exposed.Confirmed, 2), v.Exposed.Stage)
+	raw = append(raw, bit(v.Employee, 0)|bit(v.LoggedIn, 1)|bit(v.Exposed.Confirmed, 2)|bit(v.Transient, 3), v.Exposed.Stage)
 	raw = binary.AppendUvarint(raw, v.Version)
 	raw = binary.AppendUvarint(raw, v.Sticky.Epoch)
 	raw = binary.AppendUvarint(raw, v.Sticky.Version)
@@ -106,6 +108,8 @@ func decodeVisitor(ring *keyring.Ring, text string) (visitor, bool) {
 		Exposed:  exposed{Arm: rollout.System(systems >> 4 & 3), Stage: body[27], Confirmed: bits&4 != 0},
 		Employee: bits&1 != 0,
 		LoggedIn: bits&2 != 0,
+
+		Transient: bits&8 != 0,
 	}
 	rest := body[visitorFixed:]
 	for _, field := range []*uint64{&v.Version, &v.Sticky.Epoch, &v.Sticky.Version, &v.Exposed.Epoch, &v.Steps} {

@@ -10,7 +10,7 @@ import (
 )
 
 // writes is what the response does to the browser's cookies. Whatever arises on the way back (a handoff,
-// a legacy login) changes it until the header leaves.
+// a legacy login) changes it until the header leaves. What has no expiry the browser forgets when it is closed.
 type writes struct {
 	session, ticket, legacy, magic, tools handover.Cookie
 	token                                 string
@@ -45,13 +45,13 @@ func (p *passage) settle() {
 	}
 	switch v.plan.Legacy {
 	case handover.Set:
-		w.legacy, w.legacyKey, w.legacyExpires = handover.Set, v.key, v.expires
+		w.legacy, w.legacyKey, w.legacyExpires = handover.Set, v.key, keptUntil(v.expires, v.transient)
 	case handover.Drop:
 		w.legacy, w.related = handover.Drop, v.plan.System == rollout.New
 	case handover.Keep:
 		if p.entry && p.jar.legacy.n > 1 && v.plan.As == handover.LegacyPassed && v.key != "" {
 			// Several came and one was live: from now on there is one.
-			w.legacy, w.legacyKey, w.legacyExpires = handover.Set, v.key, p.now.Add(p.e.cfg.Handover.CounterpartLife)
+			w.legacy, w.legacyKey, w.legacyExpires = handover.Set, v.key, keptUntil(p.now.Add(p.e.cfg.Handover.CounterpartLife), v.transient)
 		}
 	}
 	p.record()
@@ -63,8 +63,16 @@ func (p *passage) setToken(issued *session.Issued) {
 		return
 	}
 	w := &p.out
-	w.session, w.token, w.tokenExpires = handover.Set, issued.Token, issued.Session.ExpiresAt
+	w.session, w.token, w.tokenExpires = handover.Set, issued.Token, keptUntil(issued.Session.ExpiresAt, issued.Session.Transient)
 	p.setTicket(issued.Session, issued.Token)
+}
+
+// keptUntil is until when the browser keeps a cookie; zero: until it is closed.
+func keptUntil(expires time.Time, transient bool) time.Time {
+	if transient {
+		return time.Time{}
+	}
+	return expires
 }
 
 // dropToken deletes what came; where a legacy session is set in its place also what did not: a parallel
@@ -83,7 +91,7 @@ func (p *passage) dropToken(always bool) {
 func (p *passage) setTicket(s *session.Session, token string) {
 	t := ticket{
 		Lineage: s.Lineage, Visitor: p.visitor.ID, Born: s.Born, Expires: s.LegacyExpires.Truncate(time.Second),
-		Token: hashToken(token), Key: s.LegacyKey, Subject: s.Subject,
+		Token: hashToken(token), Key: s.LegacyKey, Subject: s.Subject, Transient: s.Transient,
 	}
 	p.putTicket(&t, s.Kind == session.Authenticated)
 }
@@ -93,7 +101,7 @@ func (p *passage) putTicket(t *ticket, authenticated bool) {
 	useful := authenticated && t.Key != "" && t.Expires.After(p.now) && !p.standing.finished && !p.e.deps.Sessions.Denied(t.Lineage)
 	if useful {
 		if w.ticketValue = t.seal(p.e.deps.Ring); w.ticketValue != "" {
-			w.ticket, w.ticketExpires = handover.Set, t.Expires
+			w.ticket, w.ticketExpires = handover.Set, keptUntil(t.Expires, t.Transient)
 			return
 		}
 	}
@@ -111,7 +119,7 @@ func (p *passage) renewTicket(s *session.Session) {
 		return
 	}
 	t := p.ticket
-	if p.backed && t.Key == s.LegacyKey && t.Expires.Equal(s.LegacyExpires.Truncate(time.Second)) && t.Lineage == s.Lineage {
+	if p.backed && t.Key == s.LegacyKey && t.Transient == s.Transient && t.Expires.Equal(s.LegacyExpires.Truncate(time.Second)) && t.Lineage == s.Lineage {
 		return
 	}
 	p.setTicket(s, p.token)
@@ -179,7 +187,7 @@ func (x *exposed) told() Exposure {
 
 // noteLogin counts a login that was lost: somebody was logged in, is a guest now, and nobody ended it.
 func (p *passage) noteLogin(in bool) {
-	if p.visitor.LoggedIn && !in {
+	if p.visitor.LoggedIn && !in && !p.closed() {
 		switch p.resolution.Worth {
 		case session.WorthEnded, session.WorthExpired:
 		default:
@@ -188,7 +196,12 @@ func (p *passage) noteLogin(in bool) {
 			}
 		}
 	}
-	p.visitor.LoggedIn = in
+	p.visitor.LoggedIn, p.visitor.Transient = in, in && p.verdict.transient
+}
+
+// closed reports whether the browser was closed since the last entry, and so forgot its session as it was meant to.
+func (p *passage) closed() bool {
+	return p.visitor.Transient && !p.jar.session.present() && !p.jar.legacy.present()
 }
 
 // learn seals what cohorts need to know of a subject into the visitor cookie.
@@ -213,7 +226,7 @@ func (p *passage) write(h http.Header, upstreamSets bool) bool {
 	c, w := p.e.cookies, &p.out
 	switch {
 	case w.legacy == handover.Set && !upstreamSets:
-		c.setLegacy(h, w.legacyKey, w.legacyExpires.Sub(p.now))
+		c.setLegacy(h, w.legacyKey, p.life(w.legacyExpires))
 	case w.legacy == handover.Drop && !upstreamSets:
 		c.dropLegacy(h)
 	case w.legacy != handover.Keep:
@@ -225,11 +238,7 @@ func (p *passage) write(h http.Header, upstreamSets bool) bool {
 	p.put(h, c.names.session, w.session, w.token, w.tokenExpires)
 	p.put(h, c.names.ticket, w.ticket, w.ticketValue, w.ticketExpires)
 	p.put(h, c.names.magic, w.magic, w.magicValue, p.magic.Expires)
-	if w.tools == handover.Set && w.toolsExpires.IsZero() {
-		c.setUntilClosed(h, c.names.tools, w.toolsValue)
-	} else {
-		p.put(h, c.names.tools, w.tools, w.toolsValue, w.toolsExpires)
-	}
+	p.put(h, c.names.tools, w.tools, w.toolsValue, w.toolsExpires)
 	p.writeVisitor(h)
 	return len(h["Set-Cookie"]) > before
 }
@@ -237,10 +246,18 @@ func (p *passage) write(h http.Header, upstreamSets bool) bool {
 func (p *passage) put(h http.Header, name string, what handover.Cookie, value string, expires time.Time) {
 	switch what {
 	case handover.Set:
-		p.e.cookies.set(h, name, value, expires.Sub(p.now))
+		p.e.cookies.set(h, name, value, p.life(expires))
 	case handover.Drop:
 		p.e.cookies.drop(h, name)
 	}
+}
+
+// life is how long a browser is to keep a cookie.
+func (p *passage) life(expires time.Time) time.Duration {
+	if expires.IsZero() {
+		return untilClosed
+	}
+	return max(expires.Sub(p.now), 0)
 }
 
 func (p *passage) writeVisitor(h http.Header) {

@@ -57,6 +57,8 @@ type View struct {
 	// Born is the mark that was current before the login; 0 if unstamped, which is older than any mark.
 	Born    session.Mark
 	Expires time.Time
+	// Transient: the browser keeps its cookie until it is closed.
+	Transient bool
 }
 
 // ExchangeCall asks for a legacy session's data.
@@ -111,7 +113,9 @@ type RestoreCall struct {
 	Born     session.Mark
 	Visitor  session.VisitorID
 	Expires  time.Time
-	Data     map[string]json.RawMessage
+	// Transient: the browser keeps its cookie until it is closed.
+	Transient bool
+	Data      map[string]json.RawMessage
 }
 
 // Reasons why a counterpart was left as it is; anything else is what was wrong with the login.

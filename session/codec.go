@@ -35,7 +35,7 @@ func AppendHead(b []byte, r *Record) []byte {
 	if len(r.Veil) > 0 {
 		version = headWithVeil
 	}
-	b = append(b, version, byte(r.Kind), flag(r.FromGuest))
+	b = append(b, version, byte(r.Kind), flag(r.FromGuest)|flag(r.Transient)<<1)
 	b = appendTime(b, r.AuthTime)
 	b = binary.AppendUvarint(b, uint64(len(r.Methods)))
 	for _, m := range r.Methods {
@@ -75,7 +75,9 @@ func DecodeHead(b []byte, r *Record) error {
 	if version < headVersion || version > headWithVeil {
 		return errCodec
 	}
-	r.Kind, r.FromGuest = Kind(d.byte()), d.byte() == 1
+	r.Kind = Kind(d.byte())
+	bits := d.byte()
+	r.FromGuest, r.Transient = bits&1 != 0, bits&2 != 0
 	r.AuthTime = d.time()
 	r.Methods = nil
 	for range d.count(1) {

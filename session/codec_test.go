@@ -15,7 +15,7 @@ func fullRecord() *session.Record {
 	at := time.UnixMilli(1_700_000_000_123).UTC()
 	return &session.Record{
 		Session: session.Session{Kind: session.Authenticated, AuthTime: at, Methods: []string{"pwd", ""}, Level: "aal2",
-			Visitor: session.VisitorID{1}, Origin: "shop",
+			Visitor: session.VisitorID{1}, Origin: "shop", Transient: true,
 			Device: session.Device{Agent: "Firefox", Network: netip.MustParsePrefix("2001:db8::/56"), Label: "kitchen"}},
 		SecretAt: at, Previous: []session.Previous{{Hash: session.SecretHash{1}}, {Hash: session.SecretHash{2}, View: session.ID{3}, Until: at}},
 		Privileged: at, FromGuest: true, View: session.ID{4}, ViewOf: session.ID{5},

@@ -158,6 +158,7 @@ func (m *Manager) prime(next, rec *Record, x Exchange) {
 	if err == nil && changed && rec.First.IsZero() {
 		next.Attributes = attrs
 	}
+	next.Transient = x.Transient
 }
 
 // exchangeFirst opens the lineage's next generation.
@@ -166,7 +167,7 @@ func (m *Manager) exchangeFirst(ctx context.Context, x Exchange, key *Key, recs 
 	rec := m.begin(m.newID(now), x.Kind, x.Visitor, x.Born, now)
 	rec.Lineage, rec.Generation = x.Lineage, nextGeneration(x.Generation, recs)
 	rec.Subject, rec.Origin, rec.AuthTime = x.Subject, x.Origin, x.AuthTime
-	rec.Idle, rec.ExpiresAt = x.Idle, x.ExpiresAt
+	rec.Idle, rec.ExpiresAt, rec.Transient = x.Idle, x.ExpiresAt, x.Transient
 	rec.begunOn(x.Device)
 	rec.deadlines()
 	var err error

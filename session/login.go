@@ -155,6 +155,9 @@ func (m *Manager) login(ctx context.Context, u Upgrade, rec *Record, now time.Ti
 	if u.Idle != 0 {
 		rec.Idle = u.Idle
 	}
+	if u.Transient != nil {
+		rec.Transient = *u.Transient
+	}
 	return m.privileged(ctx, rec, u.LegacyKey, u.LegacyExpires, now, ops)
 }
 

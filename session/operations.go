@@ -17,6 +17,9 @@ type Patch struct {
 	// key must not exist.
 	IfVersion map[string]uint64
 	Idle      time.Duration // 0: unchanged
+	// Transient says whether the browser keeps the session until it is closed; nil: unchanged. A change is followed by
+	// a new token, for only with one can the browser be told.
+	Transient *bool
 	// Guest is the proof for a session that has no record yet: what the guest token said. The record is
 	// made under that id, insert-if-absent. Nil: the record must exist.
 	Guest *GuestProof
@@ -36,7 +39,7 @@ type GuestProof struct {
 // Patched is the outcome of a patch.
 type Patched struct {
 	Session *Session
-	Replace *Issued // the browser needs this token now (a guest's first write); nil otherwise
+	Replace *Issued // the browser needs this token now (a guest's first write, another Transient); nil otherwise
 }
 
 // Upgrade is a login. With a zero ID and no Guest a new session is made.
@@ -59,6 +62,7 @@ type Upgrade struct {
 	LegacyKey     string // the counterpart that legacy made in the same request
 	LegacyExpires time.Time
 	Device        Device // what the login came from
+	Transient     *bool  // as in Patch
 }
 
 // StepUp is a fresh authentication of the same subject.
@@ -85,6 +89,7 @@ type Exchange struct {
 	Born      Mark // 0 for an unstamped login: older than every mark
 	ExpiresAt time.Time
 	Idle      time.Duration
+	Transient bool // as the legacy session was
 	Data      map[string]json.RawMessage
 	Device    Device // of the browser that presented the key
 	// Generation is the last generation that the legacy system knows of this lineage; 0: none. It counts

@@ -121,6 +121,7 @@ type Session struct {
 	Visitor    VisitorID // zero where it is not known, as behind a guest token
 	Origin     string    // name of the legacy system that it was exchanged from; empty if born here
 	Device     Device    // of its beginning or last login; zero where it is not known
+	Transient  bool      // the browser keeps it until it is closed; the deadlines hold all the same
 	State      State
 	EndReason  string
 	Written    bool // false: a guest token with nothing in the store behind it

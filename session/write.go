@@ -75,6 +75,12 @@ func (m *Manager) patchOnce(ctx context.Context, id ID, p Patch) (Patched, error
 	if p.Idle != 0 && p.Idle != next.Idle {
 		next.Idle, changed = p.Idle, true
 	}
+	token := ""
+	if p.Transient != nil && *p.Transient != next.Transient {
+		next.Transient, changed = *p.Transient, true
+		m.replace(next, now)
+		token = m.mint(next, now)
+	}
 	out := Patched{Session: &f.rec.Session}
 	if changed {
 		m.seen(next, now)
@@ -82,6 +88,10 @@ func (m *Manager) patchOnce(ctx context.Context, id ID, p Patch) (Patched, error
 			return Patched{}, err
 		}
 		out.Session = &next.Session
+	}
+	if token != "" {
+		out.Replace = &Issued{Token: token, Session: out.Session}
+		return out, nil
 	}
 	if f.late {
 		return m.withWinner(ctx, id, out)
@@ -129,6 +139,7 @@ func (m *Manager) firstWrite(ctx context.Context, p Patch, guest GuestProof) (Pa
 	if p.Idle != 0 {
 		rec.Idle = p.Idle
 	}
+	rec.Transient = p.Transient != nil && *p.Transient
 	rec.deadlines()
 	token := m.mint(rec, now)
 	if _, err := m.commit(ctx, Insert{rec}); err != nil {

@@ -41,6 +41,7 @@ type Handoff struct {
 	LegacyKey     string
 	LegacyExpires time.Time
 	Expires       time.Time // of the session
+	Transient     bool      // the browser is to forget it when it is closed
 }
 
 // wire is the sealed JSON. Times are Unix seconds, 0 for none.
@@ -52,6 +53,7 @@ type wire struct {
 	LegacyKey     string `json:"k"`
 	LegacyExpires int64  `json:"ke"`
 	Expires       int64  `json:"e"`
+	Transient     bool   `json:"b,omitempty"`
 	Until         int64  `json:"x"`
 }
 
@@ -60,7 +62,7 @@ func Seal(ring *keyring.Ring, h Handoff, now time.Time) string {
 	w := wire{
 		Token: h.Token, Lineage: h.Lineage.String(), Subject: h.Subject,
 		LegacyKey: h.LegacyKey, LegacyExpires: seconds(h.LegacyExpires),
-		Expires: seconds(h.Expires), Until: now.Add(Life).Unix(),
+		Expires: seconds(h.Expires), Transient: h.Transient, Until: now.Add(Life).Unix(),
 	}
 	if !h.From.IsZero() {
 		w.From = h.From.String()
@@ -99,7 +101,7 @@ func Open(ring *keyring.Ring, value string, now time.Time) (Handoff, error) {
 func (w wire) handoff() (Handoff, error) {
 	h := Handoff{
 		Token: w.Token, Subject: w.Subject, LegacyKey: w.LegacyKey,
-		LegacyExpires: moment(w.LegacyExpires), Expires: moment(w.Expires),
+		LegacyExpires: moment(w.LegacyExpires), Expires: moment(w.Expires), Transient: w.Transient,
 	}
 	var err error
 	if w.From != "" {

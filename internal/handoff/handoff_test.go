@@ -26,7 +26,7 @@ func ring(tb testing.TB, id byte) *keyring.Ring {
 func sample() handoff.Handoff {
 	return handoff.Handoff{
 		From: session.ID{1}, Token: "cf1_secret", Lineage: session.Lineage{2}, Subject: "42",
-		LegacyKey: "abcdefgh", LegacyExpires: now.Add(time.Hour), Expires: now.Add(24 * time.Hour),
+		LegacyKey: "abcdefgh", LegacyExpires: now.Add(time.Hour), Expires: now.Add(24 * time.Hour), Transient: true,
 	}
 }
 

@@ -55,7 +55,7 @@ func (b *Bridge) Restore(ctx context.Context, in legacy.RestoreCall) (legacy.Res
 	body, err := withData(restoreRequest{
 		Operation: in.Operation.String(), Purpose: in.Purpose, Key: in.Key, Lineage: hexID(in.Lineage),
 		Generation: in.Generation, Version: in.Version, Kind: in.Kind.String(), Subject: in.Subject, AuthTime: seconds(in.AuthTime),
-		Born: uint64(in.Born), Visitor: hexID(in.Visitor), Expires: seconds(in.Expires),
+		Born: uint64(in.Born), Visitor: hexID(in.Visitor), Expires: seconds(in.Expires), Transient: in.Transient,
 	}, in.Data)
 	if err != nil {
 		return legacy.RestoreAnswer{}, err

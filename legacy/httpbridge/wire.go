@@ -44,6 +44,7 @@ type restoreRequest struct {
 	Born       uint64         `json:"born"`
 	Visitor    hexID          `json:"visitor,omitzero"`
 	Expires    seconds        `json:"expires"`
+	Transient  bool           `json:"transient,omitempty"`
 }
 
 type endRequest struct {
@@ -57,16 +58,17 @@ type endRequest struct {
 }
 
 type viewAnswer struct {
-	Found    *bool   `json:"found"` // absent: not the bridge's answer at all
-	Moved    bool    `json:"moved"`
-	Ended    bool    `json:"ended"`
-	Kind     string  `json:"kind"`
-	Subject  string  `json:"subject"`
-	Lineage  hexID   `json:"lineage"`
-	Visitor  hexID   `json:"visitor"`
-	AuthTime seconds `json:"auth_time"`
-	Born     uint64  `json:"born"`
-	Expires  seconds `json:"expires"`
+	Found     *bool   `json:"found"` // absent: not the bridge's answer at all
+	Moved     bool    `json:"moved"`
+	Ended     bool    `json:"ended"`
+	Kind      string  `json:"kind"`
+	Subject   string  `json:"subject"`
+	Lineage   hexID   `json:"lineage"`
+	Visitor   hexID   `json:"visitor"`
+	AuthTime  seconds `json:"auth_time"`
+	Born      uint64  `json:"born"`
+	Expires   seconds `json:"expires"`
+	Transient bool    `json:"transient"`
 }
 
 type exchangeAnswer struct {
@@ -182,6 +184,7 @@ func (a viewAnswer) view() (legacy.View, error) {
 		Found: *a.Found, Moved: a.Moved, Ended: a.Ended, Subject: a.Subject,
 		Lineage: session.Lineage(a.Lineage), Visitor: session.VisitorID(a.Visitor),
 		AuthTime: time.Time(a.AuthTime), Born: session.Mark(a.Born), Expires: time.Time(a.Expires),
+		Transient: a.Transient,
 	}
 	switch a.Kind {
 	case "guest":

@@ -149,6 +149,6 @@ func (a *API) handoff(to address, issued *session.Issued) string {
 	s := issued.Session
 	return handoff.Seal(a.cfg.Ring, handoff.Handoff{
 		From: to.from(), Token: issued.Token, Lineage: s.Lineage, Subject: s.Subject,
-		LegacyKey: s.LegacyKey, LegacyExpires: s.LegacyExpires, Expires: s.ExpiresAt,
+		LegacyKey: s.LegacyKey, LegacyExpires: s.LegacyExpires, Expires: s.ExpiresAt, Transient: s.Transient,
 	}, a.cfg.Clock())
 }

@@ -19,7 +19,7 @@ func sessionMessage(s *session.Session) *sessionv1.Session {
 		Subject: s.Subject, AuthTime: unix(s.AuthTime), Methods: s.Methods, Level: s.Level,
 		Created: unix(s.Created), LastSeen: unix(s.LastSeen), IdleAt: unix(s.IdleAt), ExpiresAt: unix(s.ExpiresAt),
 		Version: s.Version, Origin: s.Origin, State: s.State.String(), EndReason: s.EndReason,
-		Written: s.Written, Born: uint64(s.Born),
+		Written: s.Written, Born: uint64(s.Born), Transient: s.Transient,
 	}
 	if !s.Visitor.IsZero() {
 		out.Visitor = s.Visitor.String()

@@ -45,7 +45,7 @@ func (a *API) patch(to address, in *sessionv1.PatchRequest) (session.Patch, erro
 	}
 	p := session.Patch{
 		ID: to.id, Set: values(in.GetSet()), Delete: in.GetDelete(), IfVersion: in.GetIfVersion(), Idle: idle, Guest: to.proof(),
-		Device: to.device(), Writer: to.client,
+		Device: to.device(), Transient: in.Transient, Writer: to.client,
 	}
 	if to.id.IsZero() {
 		p.Guest = a.newGuest(to)
@@ -110,7 +110,7 @@ func upgrade(to address, in *sessionv1.UpgradeRequest) (session.Upgrade, error) 
 		ID: to.id, Guest: to.proof(), Subject: in.GetSubject(), AuthTime: moment(in.GetAuthTime()),
 		Methods: in.GetMethods(), Level: in.GetLevel(), Born: session.Mark(in.GetBorn()), Set: values(in.GetSet()), Delete: in.GetDelete(),
 		User: values(in.GetUser()), Writer: to.client, Idle: idle, LegacyKey: in.GetCounterpart(), LegacyExpires: moment(in.GetCounterpartExpires()),
-		Device: device(to.device(), in.GetDevice()),
+		Device: device(to.device(), in.GetDevice()), Transient: in.Transient,
 	}
 	if to.context != nil {
 		u.Visitor = session.VisitorID(to.context.Visitor)

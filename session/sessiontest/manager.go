@@ -30,6 +30,7 @@ func RunManager(t *testing.T, open func(testing.TB) session.Store) {
 		"rotate":      testRotate,
 		"login":       testLogin,
 		"device":      testDevice,
+		"transient":   testTransient,
 		"step-up":     testStepUp,
 		"exchange":    testExchange,
 		"refusals":    testRefusals,

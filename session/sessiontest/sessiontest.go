@@ -125,6 +125,7 @@ func testRecords(t *testing.T, s session.Store) {
 		r.Counterpart = session.LegacyRef{Hash: session.KeyHash{1}, Sealed: []byte("sealed"), Expires: epoch.Add(time.Hour)}
 		r.Claim = session.LegacyRef{Hash: session.KeyHash{2}, Sealed: []byte("claim"), Expires: epoch.Add(time.Hour)}
 		r.Operation = [16]byte{5}
+		r.Transient = true
 		r.Device = session.Device{Agent: "Mozilla/5.0 (X11)", Network: netip.MustParsePrefix("203.0.113.0/24"), Label: "kitchen"}
 		commit(t, s, session.Insert{Record: r})
 		same(t, full(t, s, r.ID), r)

@@ -94,6 +94,7 @@ class FakeCrossfade:
             "born": self.mark,
             "attributes": {k: (json.dumps(v), 1) for k, v in (data or {}).items()},
             "secret": hex_id(),
+            "transient": False,
         } | more
         self.sessions[record["id"]] = record
         return record
@@ -199,6 +200,7 @@ class FakeCrossfade:
             if have > version or (have == 0) != (version == 0):
                 raise Refused("aborted", f"{key} changed")
         record["version"] += 1
+        record["transient"] = message.get("transient", record["transient"])
         for key, text in (message.get("set") or {}).get("values", {}).items():
             json.loads(text)
             record["attributes"][key] = (text, record["version"])
@@ -223,8 +225,9 @@ class FakeCrossfade:
             "state": record["state"],
             "born": str(record["born"]),
             "expiresAt": str(int(time.time()) + 86400),
+            "transient": record["transient"],
         }
-        return {k: v for k, v in said.items() if v not in ("", "0", 0)}
+        return {k: v for k, v in said.items() if v not in ("", "0", 0, False)}
 
     def _Resolve(self, message: dict[str, Any]) -> dict[str, Any]:
         sid = self.tokens.get(message.get("token", ""))
@@ -244,7 +247,9 @@ class FakeCrossfade:
 
     def _Patch(self, message: dict[str, Any]) -> dict[str, Any]:
         record, made, named = self._open(message["session"])
+        before = record["transient"]
         self._write(record, message)
+        made = made or record["transient"] != before
         answer = {"version": str(record["version"]), "session": self._json(record)}
         return answer | ({"handoff": self._handoff(record, named)} if made else {})
 

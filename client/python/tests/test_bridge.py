@@ -162,6 +162,7 @@ class TestInspect:
             "visitor": "e" * 32,
             "auth_time": None,
             "born": 10,
+            "transient": False,
         }
 
     def test_a_login(self, bridge, signed_in, ann):

@@ -15,7 +15,7 @@ def messages():
     """The type of each field by message and JSON name."""
     found = {}
     for name, body in re.findall(r"^message (\w+) \{(.*?)^\}", PROTO.read_text(), re.M | re.S):
-        fields = re.findall(r"^\s+(?:repeated )?(map<[^>]*>|\w+) (\w+) = \d+;", body, re.M)
+        fields = re.findall(r"^\s+(?:repeated |optional )?(map<[^>]*>|\w+) (\w+) = \d+;", body, re.M)
         found[name] = {re.sub(r"_(\w)", lambda m: m[1].upper(), field): kind for kind, field in fields}
     return found
 
@@ -42,7 +42,7 @@ def test_every_field_of_every_call_is_in_the_contract():
     client = SessionClient(recorder)
     client.resolve("token")
     client.get(WHOLE)
-    client.patch(WHOLE, {"a": "1"}, ["b"], if_version={"a": 1}, idle_seconds=1)
+    client.patch(WHOLE, {"a": "1"}, ["b"], if_version={"a": 1}, idle_seconds=1, transient=False)
     client.upgrade(
         WHOLE,
         "42",
@@ -54,6 +54,7 @@ def test_every_field_of_every_call_is_in_the_contract():
         counterpart_expires=1,
         idle_seconds=1,
         visitor="c" * 32,
+        transient=True,
     )
     client.step_up(WHOLE, auth_time=1, level="aal2", set={"a": "1"}, counterpart="key", counterpart_expires=1)
     client.rotate(WHOLE)

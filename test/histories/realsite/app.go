@@ -142,7 +142,7 @@ func (a *application) hand(w http.ResponseWriter, from session.ID, issued *sessi
 	}
 	s := issued.Session
 	w.Header().Set(handoff.Header, handoff.Seal(a.ring, handoff.Handoff{From: from, Token: issued.Token, Lineage: s.Lineage,
-		Subject: s.Subject, LegacyKey: s.LegacyKey, LegacyExpires: s.LegacyExpires, Expires: s.ExpiresAt}, a.now()))
+		Subject: s.Subject, LegacyKey: s.LegacyKey, LegacyExpires: s.LegacyExpires, Expires: s.ExpiresAt, Transient: s.Transient}, a.now()))
 }
 
 // counterpart makes the legacy session beside a new one, as the client package does at login.

@@ -60,6 +60,7 @@ class Session:
     visitor: str = ""
     state: str = ""
     born: int = 0
+    transient: bool = False  # the browser keeps it until it is closed
 
     @classmethod
     def from_json(cls, given: Mapping[str, Any] | None) -> Session:
@@ -76,6 +77,7 @@ class Session:
             visitor=given.get("visitor", ""),
             state=given.get("state", ""),
             born=_int(given.get("born")),
+            transient=bool(given.get("transient")),
         )
 
 
@@ -149,8 +151,11 @@ class SessionClient:
         *,
         if_version: Mapping[str, int] | None = None,
         idle_seconds: int = 0,
+        transient: bool | None = None,
     ) -> Written:
-        """Set and delete keys of a live session. With an empty selector a new guest session is made."""
+        """Set and delete keys of a live session. With an empty selector a new guest session is made.
+        ``transient``: whether the browser keeps the session until it is closed; None leaves it. Where that
+        changes, the answer has a handoff."""
         return _written(
             self._call(
                 "Patch",
@@ -158,6 +163,7 @@ class SessionClient:
                     "session": session.as_json(),
                     **_present(set=_values(set), delete=list(delete), idleSeconds=idle_seconds),
                     **({"ifVersion": dict(if_version)} if if_version else {}),
+                    **_said(transient=transient),
                 },
             )
         )
@@ -176,6 +182,7 @@ class SessionClient:
         counterpart_expires: int = 0,
         idle_seconds: int = 0,
         visitor: str = "",
+        transient: bool | None = None,
     ) -> Written:
         """Log the session in. The old secret never yields the new one."""
         return _written(
@@ -195,6 +202,7 @@ class SessionClient:
                         idleSeconds=idle_seconds,
                         visitor=visitor,
                     ),
+                    **_said(transient=transient),
                 },
             )
         )
@@ -303,6 +311,10 @@ def _values(texts: Mapping[str, str] | None) -> dict[str, Any] | None:
 
 def _present(**fields: Any) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value}
+
+
+def _said(**fields: Any) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 def _int(value: Any) -> int:

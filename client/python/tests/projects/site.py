@@ -63,6 +63,8 @@ def sign_in(request):
     if user is None:
         return HttpResponse("no", status=401)
     login(request, user)
+    if request.POST.get("forget"):
+        request.session.set_expiry(0)
     if request.POST.get("also"):
         request.session["also"] = request.POST["also"]
     return HttpResponse("yes")
@@ -101,6 +103,16 @@ def step_out(request):
 def expiry(request):
     request.session.set_expiry(600)
     return HttpResponse("short")
+
+
+def until_closed(request):
+    request.session.set_expiry(0)
+    return HttpResponse("until you close the browser")
+
+
+def remember(request):
+    request.session.set_expiry(None)
+    return HttpResponse("as the settings say")
 
 
 def boom(request):
@@ -217,6 +229,8 @@ urlpatterns = [
             clear,
             step_out,
             expiry,
+            until_closed,
+            remember,
             boom,
             password,
             reset,

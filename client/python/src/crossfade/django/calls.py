@@ -125,6 +125,7 @@ _MESSAGES: dict[str, dict[str, Any]] = {
         "born": _mark,
         "visitor": _id,
         "expires": _needed_time,
+        "transient": _flag,
         "data": _data,
     },
     "end": {

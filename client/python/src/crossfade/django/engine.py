@@ -33,6 +33,7 @@ class Row:
     data: dict[str, Any]
     expires: int
     idle: int
+    transient: bool = False  # the browser keeps its cookie until it is closed
 
 
 def store_class() -> type[SessionBase]:
@@ -58,7 +59,9 @@ def read(key: str) -> Row | None:
         return None
     store._session_cache = data
     expires = _expires(store)
-    return Row(data, expires, max(1, int(store.get_expiry_age()))) if expires > time.time() else None
+    if expires <= time.time():
+        return None
+    return Row(data, expires, max(1, int(store.get_expiry_age())), store.get_expire_at_browser_close())
 
 
 def write(key: str, data: dict[str, Any], expires: int) -> None:

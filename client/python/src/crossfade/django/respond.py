@@ -65,7 +65,7 @@ def with_new(request: HttpRequest, response: HttpResponseBase, visit: Visit) -> 
         if store.ended:
             response[ENDED] = store.ended
     if store.legacy_cookie:
-        _set_legacy(response, *store.legacy_cookie)
+        _set_legacy(response, *store.legacy_cookie, transient=store.get_expire_at_browser_close())
     return response
 
 
@@ -161,17 +161,17 @@ def _set_token(request: HttpRequest, response: HttpResponseBase, visit: Visit, s
             httponly=True,
             secure=visit.token_cookie.startswith("__Host-"),
             samesite=settings.SESSION_COOKIE_SAMESITE,
-            max_age=max(0, session.expires_at - int(time.time())) or None,
+            max_age=None if session.transient else max(0, session.expires_at - int(time.time())) or None,
         )
     if settings.SESSION_COOKIE_NAME in request.COOKIES and not store.legacy_cookie:
         _delete_legacy(response)  # never two sessions in one browser
 
 
-def _set_legacy(response: HttpResponseBase, key: str, expires: int) -> None:
+def _set_legacy(response: HttpResponseBase, key: str, expires: int, *, transient: bool) -> None:
     response.set_cookie(
         settings.SESSION_COOKIE_NAME,
         key,
-        max_age=max(0, expires - int(time.time())),
+        max_age=None if transient else max(0, expires - int(time.time())),
         domain=settings.SESSION_COOKIE_DOMAIN,
         path=settings.SESSION_COOKIE_PATH,
         secure=settings.SESSION_COOKIE_SECURE or False,

@@ -50,7 +50,8 @@ type Session struct {
 	EndReason     string                 `protobuf:"bytes,17,opt,name=end_reason,json=endReason,proto3" json:"end_reason,omitempty"`
 	Written       bool                   `protobuf:"varint,18,opt,name=written,proto3" json:"written,omitempty"`
 	Born          uint64                 `protobuf:"varint,19,opt,name=born,proto3" json:"born,omitempty"`
-	Device        *Device                `protobuf:"bytes,20,opt,name=device,proto3" json:"device,omitempty"` // absent where it is not known
+	Device        *Device                `protobuf:"bytes,20,opt,name=device,proto3" json:"device,omitempty"`        // absent where it is not known
+	Transient     bool                   `protobuf:"varint,21,opt,name=transient,proto3" json:"transient,omitempty"` // the browser keeps it until it is closed: its cookie has no expiry
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -223,6 +224,13 @@ func (x *Session) GetDevice() *Device {
 		return x.Device
 	}
 	return nil
+}
+
+func (x *Session) GetTransient() bool {
+	if x != nil {
+		return x.Transient
+	}
+	return false
 }
 
 // Device is the browser that a session was begun on, or last logged in with. It proves nothing.
@@ -601,7 +609,10 @@ type PatchRequest struct {
 	// (0: the key must not exist). Other keys are written last-wins, key by key.
 	IfVersion map[string]uint64 `protobuf:"bytes,4,rep,name=if_version,json=ifVersion,proto3" json:"if_version,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
 	// Idle lifetime in seconds that the application asks for (Django's set_expiry); 0: unchanged.
-	IdleSeconds   int64 `protobuf:"varint,5,opt,name=idle_seconds,json=idleSeconds,proto3" json:"idle_seconds,omitempty"`
+	IdleSeconds int64 `protobuf:"varint,5,opt,name=idle_seconds,json=idleSeconds,proto3" json:"idle_seconds,omitempty"`
+	// Whether the browser keeps the session until it is closed (Django's set_expiry(0)); absent: unchanged. A change rotates
+	// the secret, since only a new cookie can tell the browser.
+	Transient     *bool `protobuf:"varint,6,opt,name=transient,proto3,oneof" json:"transient,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -671,11 +682,18 @@ func (x *PatchRequest) GetIdleSeconds() int64 {
 	return 0
 }
 
+func (x *PatchRequest) GetTransient() bool {
+	if x != nil && x.Transient != nil {
+		return *x.Transient
+	}
+	return false
+}
+
 type PatchResponse struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
 	Version uint64                 `protobuf:"varint,1,opt,name=version,proto3" json:"version,omitempty"`
-	// Present when the browser must get a new token (a guest's first write): put it unchanged into the
-	// response header Crossfade-Session.
+	// Present when the browser must get a new token (a guest's first write, another "transient"): put it unchanged into
+	// the response header Crossfade-Session.
 	Handoff       string   `protobuf:"bytes,2,opt,name=handoff,proto3" json:"handoff,omitempty"`
 	Session       *Session `protobuf:"bytes,3,opt,name=session,proto3" json:"session,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -755,7 +773,9 @@ type UpgradeRequest struct {
 	Device *Device `protobuf:"bytes,13,opt,name=device,proto3" json:"device,omitempty"`
 	// What the application keeps for this user elsewhere, as a cart that was saved. It is merged with the guest's
 	// data key by key as session.attributes says (keep_user without a rule), before set and delete.
-	User          *Attributes `protobuf:"bytes,14,opt,name=user,proto3" json:"user,omitempty"`
+	User *Attributes `protobuf:"bytes,14,opt,name=user,proto3" json:"user,omitempty"`
+	// As in PatchRequest.
+	Transient     *bool `protobuf:"varint,15,opt,name=transient,proto3,oneof" json:"transient,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -886,6 +906,13 @@ func (x *UpgradeRequest) GetUser() *Attributes {
 		return x.User
 	}
 	return nil
+}
+
+func (x *UpgradeRequest) GetTransient() bool {
+	if x != nil && x.Transient != nil {
+		return *x.Transient
+	}
+	return false
 }
 
 type UpgradeResponse struct {
@@ -2309,7 +2336,7 @@ var File_crossfade_session_v1_session_proto protoreflect.FileDescriptor
 
 const file_crossfade_session_v1_session_proto_rawDesc = "" +
 	"\n" +
-	"\"crossfade/session/v1/session.proto\x12\x14crossfade.session.v1\"\xa2\x04\n" +
+	"\"crossfade/session/v1/session.proto\x12\x14crossfade.session.v1\"\xc0\x04\n" +
 	"\aSession\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n" +
 	"\alineage\x18\x02 \x01(\tR\alineage\x12\x1e\n" +
@@ -2335,7 +2362,8 @@ const file_crossfade_session_v1_session_proto_rawDesc = "" +
 	"end_reason\x18\x11 \x01(\tR\tendReason\x12\x18\n" +
 	"\awritten\x18\x12 \x01(\bR\awritten\x12\x12\n" +
 	"\x04born\x18\x13 \x01(\x04R\x04born\x124\n" +
-	"\x06device\x18\x14 \x01(\v2\x1c.crossfade.session.v1.DeviceR\x06device\"W\n" +
+	"\x06device\x18\x14 \x01(\v2\x1c.crossfade.session.v1.DeviceR\x06device\x12\x1c\n" +
+	"\ttransient\x18\x15 \x01(\bR\ttransient\"W\n" +
 	"\x06Device\x12\x1d\n" +
 	"\n" +
 	"user_agent\x18\x01 \x01(\tR\tuserAgent\x12\x18\n" +
@@ -2364,21 +2392,24 @@ const file_crossfade_session_v1_session_proto_rawDesc = "" +
 	"\asession\x18\x01 \x01(\v2\x1d.crossfade.session.v1.SessionR\asession\x12@\n" +
 	"\n" +
 	"attributes\x18\x02 \x01(\v2 .crossfade.session.v1.AttributesR\n" +
-	"attributes\"\xc7\x02\n" +
+	"attributes\"\xf8\x02\n" +
 	"\fPatchRequest\x128\n" +
 	"\asession\x18\x01 \x01(\v2\x1e.crossfade.session.v1.SelectorR\asession\x122\n" +
 	"\x03set\x18\x02 \x01(\v2 .crossfade.session.v1.AttributesR\x03set\x12\x16\n" +
 	"\x06delete\x18\x03 \x03(\tR\x06delete\x12P\n" +
 	"\n" +
 	"if_version\x18\x04 \x03(\v21.crossfade.session.v1.PatchRequest.IfVersionEntryR\tifVersion\x12!\n" +
-	"\fidle_seconds\x18\x05 \x01(\x03R\vidleSeconds\x1a<\n" +
+	"\fidle_seconds\x18\x05 \x01(\x03R\vidleSeconds\x12!\n" +
+	"\ttransient\x18\x06 \x01(\bH\x00R\ttransient\x88\x01\x01\x1a<\n" +
 	"\x0eIfVersionEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x01\"|\n" +
+	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x01B\f\n" +
+	"\n" +
+	"_transient\"|\n" +
 	"\rPatchResponse\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\x04R\aversion\x12\x18\n" +
 	"\ahandoff\x18\x02 \x01(\tR\ahandoff\x127\n" +
-	"\asession\x18\x03 \x01(\v2\x1d.crossfade.session.v1.SessionR\asession\"\x8d\x04\n" +
+	"\asession\x18\x03 \x01(\v2\x1d.crossfade.session.v1.SessionR\asession\"\xbe\x04\n" +
 	"\x0eUpgradeRequest\x128\n" +
 	"\asession\x18\x01 \x01(\v2\x1e.crossfade.session.v1.SelectorR\asession\x12\x18\n" +
 	"\asubject\x18\x02 \x01(\tR\asubject\x12\x1b\n" +
@@ -2394,7 +2425,10 @@ const file_crossfade_session_v1_session_proto_rawDesc = "" +
 	"\fidle_seconds\x18\v \x01(\x03R\vidleSeconds\x12\x18\n" +
 	"\avisitor\x18\f \x01(\tR\avisitor\x124\n" +
 	"\x06device\x18\r \x01(\v2\x1c.crossfade.session.v1.DeviceR\x06device\x124\n" +
-	"\x04user\x18\x0e \x01(\v2 .crossfade.session.v1.AttributesR\x04user\"~\n" +
+	"\x04user\x18\x0e \x01(\v2 .crossfade.session.v1.AttributesR\x04user\x12!\n" +
+	"\ttransient\x18\x0f \x01(\bH\x00R\ttransient\x88\x01\x01B\f\n" +
+	"\n" +
+	"_transient\"~\n" +
 	"\x0fUpgradeResponse\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\x04R\aversion\x12\x18\n" +
 	"\ahandoff\x18\x02 \x01(\tR\ahandoff\x127\n" +
@@ -2635,6 +2669,8 @@ func file_crossfade_session_v1_session_proto_init() {
 	if File_crossfade_session_v1_session_proto != nil {
 		return
 	}
+	file_crossfade_session_v1_session_proto_msgTypes[8].OneofWrappers = []any{}
+	file_crossfade_session_v1_session_proto_msgTypes[10].OneofWrappers = []any{}
 	file_crossfade_session_v1_session_proto_msgTypes[16].OneofWrappers = []any{
 		(*EndRequest_Session)(nil),
 		(*EndRequest_Subject)(nil),

@@ -35,6 +35,7 @@ class View:
             "auth_time": int(login) if login and self.subject else None,
             "born": self.stamp.born,
             "expires": self.row.expires,
+            "transient": self.row.transient,
         }
 
 

@@ -37,6 +37,7 @@ def upgrade(store: SessionStore, changes: Changes, subject: str) -> None:
             counterpart_expires=made.expires,
             idle_seconds=max(0, int(store.get_expiry_age())),
             visitor=context.visitor if context else "",
+            transient=store.get_expire_at_browser_close(),
         )
     except SessionEnded:
         if fallback.has_moved(store):
@@ -110,8 +111,10 @@ def _renew(
     sent = Changes(changes.set)
     store.adopt(written, sent)
     made.belongs_to(store.lineage, store.generation, store.version)
-    if changes.delete:
-        store.adopt(store.api.patch(store.selector, {}, changes.delete), Changes(delete=changes.delete))
+    if changes.delete or changes.lifetime:
+        lifetime = store.lifetime() if changes.lifetime else {}
+        written = store.api.patch(store.selector, {}, changes.delete, **lifetime)
+        store.adopt(written, Changes(delete=changes.delete))
 
 
 def _lives(store: SessionStore) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings
 from django.db import transaction
 
 from crossfade import mapping
@@ -12,6 +13,7 @@ from crossfade.errors import NotJSON
 from .. import engine, ledger, signals, users
 from ..models import LegacyKey
 from ..stamps import LOGIN_KEY, Stamp
+from ..stores.changes import EXPIRY_KEY
 from . import counterpart, logout
 
 ACTIVE, COUNTERPART = LegacyKey.Purpose.ACTIVE, LegacyKey.Purpose.COUNTERPART
@@ -84,6 +86,8 @@ def _write(call: dict[str, Any], before: LegacyKey | None) -> None:
         generation=call["generation"],
     )
     data = {**_stayed_behind(call, before), **call["data"]}
+    if call["transient"] and EXPIRY_KEY not in data and not settings.SESSION_EXPIRE_AT_BROWSER_CLOSE:
+        data[EXPIRY_KEY] = 0  # another service of the new system has made it so
     stamp.put(data)
     engine.write(key, data, call["expires"])
     ledger.open_key(

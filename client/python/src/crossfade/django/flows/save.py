@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from crossfade import mapping
 from crossfade.errors import Conflict, CrossfadeError, Rejected, SessionEnded
 
 from .. import signals, users
 from ..stamps import AUTH_KEYS, HASH_KEY, LOGIN_KEY
+from ..stores.changes import EXPIRY_KEY
 from . import counterpart, fallback, login, logout
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def push(store: SessionStore) -> None:
             )
         return
     data = store.loaded() or {}
-    if _lifetime_changed(changes) and store.is_past(data.get("_session_expiry")):
+    if changes.lifetime and store.is_past(data.get(EXPIRY_KEY)):
         logout.end_new(store, "expired")
         return
     before, now = store.subject_before, str(data.get(LOGIN_KEY) or "")
@@ -71,7 +72,8 @@ def create(store: SessionStore) -> None:
     """Make the record now, because the application asks for its key."""
     changes = store.changes()
     try:
-        store.adopt(store.api.patch(store.selector, changes.set), changes)
+        transient = store.get_expire_at_browser_close()
+        store.adopt(store.api.patch(store.selector, changes.set, transient=transient), changes)
     except CrossfadeError as error:
         store.visit.runtime.counts.add("session.unwritable", "%s", error)
         store.visit.policy.save(store, changes, error)
@@ -81,11 +83,13 @@ def _write(store: SessionStore, changes: Changes) -> None:
     if changes:
         # A value that could not be read must not be overwritten by one made in ignorance of it.
         unseen = store.unseen_versions(changes) if store.blind else None
-        idle = store.get_expiry_age() if _lifetime_changed(changes) else 0
+        lifetime: dict[str, Any] = {}
+        if changes.lifetime:
+            lifetime = store.lifetime()
+        elif not store.written:  # what the record does not know yet
+            lifetime = {"transient": store.get_expire_at_browser_close()}
         store.adopt(
-            store.api.patch(
-                store.selector, changes.set, changes.delete, if_version=unseen, idle_seconds=max(0, int(idle))
-            ),
+            store.api.patch(store.selector, changes.set, changes.delete, if_version=unseen, **lifetime),
             changes,
         )
     if store.rotating and store.written:
@@ -112,10 +116,6 @@ def _step_out(store: SessionStore) -> Changes:
     logout.end_new(store, "login removed")
     store.update({k: v for k, v in rest.items() if not k.startswith("_auth_user")})
     return store.changes()
-
-
-def _lifetime_changed(changes: Changes) -> bool:
-    return "_session_expiry" in changes.set or "_session_expiry" in changes.delete
 
 
 def _report(store: SessionStore, changes: Changes) -> None:

@@ -10,6 +10,8 @@ from typing import Any
 from crossfade import mapping
 from crossfade.errors import NotJSON
 
+EXPIRY_KEY = "_session_expiry"
+
 
 @dataclass(frozen=True)
 class Changes:
@@ -22,6 +24,11 @@ class Changes:
 
     def __bool__(self) -> bool:
         return bool(self.set or self.delete)
+
+    @property
+    def lifetime(self) -> bool:
+        """Whether ``set_expiry`` was called with something else than before."""
+        return EXPIRY_KEY in self.set or EXPIRY_KEY in self.delete
 
 
 def texts_of(data: Mapping[Any, Any]) -> dict[str, str]:

@@ -86,6 +86,13 @@ class SessionStore(Noticing):
         that the context names, and what was not must not be there."""
         return {key: self.version if key in self.texts else 0 for key in [*sent.set, *sent.delete]}
 
+    def lifetime(self) -> dict[str, Any]:
+        """What a call says of how long the session is kept, unused and by the browser."""
+        return {
+            "idle_seconds": max(0, int(self.get_expiry_age())),
+            "transient": self.get_expire_at_browser_close(),
+        }
+
     def adopt(self, written: Written, sent: Changes) -> None:
         """A write went through."""
         self.handoff = written.handoff or self.handoff
