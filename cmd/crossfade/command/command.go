@@ -172,7 +172,7 @@ secrets/admin.token.`,
 	flags.StringVar(&p.author, "author", "", "`name` that the changelog records (default: CROSSFADE_AUTHOR, or the user of this machine)")
 	flags.BoolVar(&p.json, "json", false, "answer with JSON, as the API sends it; failures too, on standard error")
 	root.AddCommand(p.serveCommand(), p.initCommand(), p.configCommand(), p.rolloutCommand(), p.killCommand(),
-		p.magicCommand(), p.sessionCommand(), p.changesCommand(), p.versionCommand())
+		p.magicCommand(), p.sessionCommand(), p.legacyCommand(), p.changesCommand(), p.versionCommand())
 	completion(root)
 	return root
 }

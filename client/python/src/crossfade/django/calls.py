@@ -105,6 +105,7 @@ def _no_constant(name: str) -> Any:
 
 _MESSAGES: dict[str, dict[str, Any]] = {
     "inspect": {"key": _text},
+    "sample": {"limit": _number},
     "exchange": {
         "operation": _needed_id,
         "key": _text,

@@ -1,4 +1,4 @@
-"""The bridge: the endpoints by which Crossfade inspects, exchanges, restores and ends legacy sessions.
+"""The bridge: the endpoints by which Crossfade inspects, exchanges, restores, ends and samples sessions.
 
 For anybody but Crossfade they do not exist: 404 with an empty body.
 """
@@ -15,7 +15,7 @@ from crossfade.bridge import MAX_BODY, WINDOW
 from crossfade.errors import InvalidSignature
 
 from . import calls, conf, ledger
-from .flows import end, exchange, inspect, restore
+from .flows import end, exchange, inspect, restore, sample
 from .models import Nonce
 
 _ANSWERS = {
@@ -23,6 +23,7 @@ _ANSWERS = {
     "exchange": exchange.answer,
     "restore": restore.answer,
     "end": end.answer,
+    "sample": sample.answer,
 }
 _HINTS = {
     "stale": "synchronise the clocks of Crossfade and of the legacy application",
