@@ -62,7 +62,10 @@ type Route struct {
 	// OnStoreDown is what is tried in order when the session store cannot say what a token is worth: of
 	// stale, legacy, guest, deny. Empty: stale, legacy, guest.
 	OnStoreDown []string
-	NoHandover  bool // nobody changes system here
+	// Strict never takes from memory what a token is worth: the store is asked at each request, so what ended
+	// anywhere before it is refused. While the store is down nothing is stale here.
+	Strict     bool
+	NoHandover bool // nobody changes system here
 	// Callback takes forms that other sites post, such as logins that an identity provider sends back. They
 	// are posted again from this site, so that the visitor's cookies come along. Nobody changes system here.
 	Callback bool

@@ -173,6 +173,21 @@ func TestEdge_Access(t *testing.T) {
 		app.do("GET", "/", "User-Agent", "ShopApp/3").served(t, "shop", "ann")
 		s.browser().nav("/").served(t, "shop", "")
 	})
+	t.Run("a strict route takes nothing from memory", func(t *testing.T) {
+		s := open(t, func(c *edge.Config) {
+			c.Routes = append([]edge.Route{{Path: "/exact/", Legacy: "django", New: "shop", Strict: true, OnStoreDown: []string{"stale", "deny"}}}, c.Routes...)
+		})
+		b := s.browser()
+		b.cookies[cookieLegacy] = s.legacy.add("ann", session.VisitorID{})
+		s.start()
+		b.nav("/").served(t, "shop", "ann")
+		b.nav("/exact/").served(t, "shop", "ann")
+		s.store.down.Store(true)
+		b.nav("/").served(t, "shop", "ann") // from memory
+		if a := b.nav("/exact/"); a.StatusCode != http.StatusServiceUnavailable {
+			t.Errorf("%d %s", a.StatusCode, a.text)
+		}
+	})
 	t.Run("a route that denies when the store is down", func(t *testing.T) {
 		s := open(t)
 		b := s.browser()

@@ -119,6 +119,9 @@ func (p *passage) adopt(v session.VisitorID) bool {
 
 // resolve finds what the presented token is worth, and whether the ticket beside it counts.
 func (p *passage) resolve(ctx context.Context) {
+	if p.route.Strict {
+		ctx = session.Strictly(ctx)
+	}
 	var tokens life
 	p.token, tokens = p.jar.session.pick(func(s string) life { return p.e.lifeOfToken(ctx, s, p.killed) })
 	if p.jar.session.n > 1 {

@@ -193,6 +193,7 @@ func (a *App) openSessions(ctx context.Context, secrets *config.Secrets) (err er
 	if err != nil {
 		return err
 	}
+	a.sessions.Observe(sessionObserver{a.telemetry.Metrics, a.log})
 	// Stopping writes down the activity that is waiting, so it comes before the store is closed.
 	a.opens("session manager", func(ctx context.Context) error { a.sessions.Stop(ctx); return nil })
 	return nil
@@ -207,6 +208,7 @@ func (a *App) publishGauges() error {
 			func() float64 { return a.control.Snapshot().Age(now()).Seconds() }),
 		m.Gauge("crossfade.ends.outstanding", "{end}", "Ended sessions that legacy has not confirmed.",
 			func() float64 { return float64(a.sessions.Outstanding()) }),
+		a.publishWatch(now),
 	)
 }
 

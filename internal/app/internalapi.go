@@ -95,6 +95,9 @@ func (a *App) readyz(w http.ResponseWriter, r *http.Request) {
 		fail("control", "the control database does not answer: nobody is handed over")
 	}
 	if code == http.StatusOK {
+		if lost := watched(a.sessions.Watch()); lost != "" {
+			checks["sessions"] = lost // slower, and as right as before: no reason to send visitors elsewhere
+		}
 		degraded(checks, a.store.Writable(ctx), a.control.Unsaved())
 	}
 	answer(w, code, checks)

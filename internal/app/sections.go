@@ -64,7 +64,7 @@ func edgeConfig(c *config.Config) (edge.Config, error) {
 		}
 		out.Routes = append(out.Routes, edge.Route{Path: r.Path, Methods: r.Methods, Channel: r.Channel,
 			Legacy: r.Target(false), New: r.Target(true), Require: r.Require, Login: r.Login, API: r.API,
-			OnStoreDown: r.OnStoreDown, NoHandover: r.NoHandover, Callback: r.Callback, Tools: r.Tools, Plain: r.Plain, CrossSite: r.CrossSite, MaxBody: size, Step: uint8(r.Step)})
+			OnStoreDown: r.OnStoreDown, Strict: r.Strict, NoHandover: r.NoHandover, Callback: r.Callback, Tools: r.Tools, Plain: r.Plain, CrossSite: r.CrossSite, MaxBody: size, Step: uint8(r.Step)})
 	}
 	return out, nil
 }

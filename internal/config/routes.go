@@ -33,6 +33,11 @@ type Route struct {
 	// answer, within session.cache.stale. legacy: back to legacy with the return ticket. guest: served as
 	// nobody, cookies untouched. deny: 503. Default [stale, legacy, guest].
 	OnStoreDown []string `yaml:"on_store_down"`
+	// Ask the session store at each request what the session is worth, and take nothing from memory: a session that
+	// another process has ended is refused at once rather than within session.cache.bound. For what must not be seen
+	// or done a second too late: changing a password, paying out. It costs one question to the store per
+	// request, and while the store is down on_store_down goes on behind stale. Default false.
+	Strict bool `yaml:"strict"`
 	// Nobody changes system here. For callbacks of an identity provider, returns from a payment page and
 	// whatever else began on the other side of a redirect. Default false.
 	NoHandover bool `yaml:"no_handover"`
@@ -121,7 +126,7 @@ func (r *Route) validatePlain(k *check, path string) {
 		what string
 	}{
 		{r.Tools, "tools"}, {r.Require == "authenticated" || r.Require == "" && r.Channel == "native", "require: authenticated"},
-		{r.Callback, "callback"}, {r.Login != "", "login"}, {r.API, "api"}, {r.Step != 0, "step"},
+		{r.Callback, "callback"}, {r.Login != "", "login"}, {r.API, "api"}, {r.Step != 0, "step"}, {r.Strict, "strict"},
 	} {
 		if c.said {
 			k.fail(path, "drop one of the two", "a plain route looks at no session, so %s means nothing here", c.what)

@@ -56,8 +56,10 @@ type Limits struct {
 type Cache struct {
 	// How many sessions. One takes about 1 KB. Default 100000.
 	Entries int `yaml:"entries"`
-	// How long an answer is trusted before the store is asked again. Default 0s: until something changes it,
-	// which is right with the embedded store, where this process is the only writer.
+	// How long a session that one process has ended may still be served by another: the published bound. What a process
+	// remembers is believed only while a shared store has told it within this time what the others did; otherwise
+	// each session is asked for again after this time. Default 0s: 1s where several processes share the store,
+	// and with the embedded store until something changes it, since this process is its only writer.
 	Bound Duration `yaml:"bound"`
 	// How much longer an answer may be used while the store is down, on routes whose on_store_down says
 	// stale. Default 1m; 0s: never.

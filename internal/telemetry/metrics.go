@@ -29,6 +29,10 @@ type Metrics struct {
 	attributes *Counter
 	contexts   *Counter
 	calls      *Timer
+	lag        *Timer
+	unwatched  *Counter
+	through    *Counter
+	reused     *Counter
 	meter      metric.Meter
 }
 
@@ -68,6 +72,12 @@ func newMetrics(m metric.Meter) (*Metrics, error) {
 			"crossfade.reason"),
 		calls: k.timer("crossfade.api.call.duration", "Duration of calls of the session and admin API.",
 			"rpc.service", "rpc.method", "http.response.status_code"),
+		lag: k.timer("crossfade.session.revocation.lag",
+			"How old this process's knowledge of other processes' ends had become at each sign of life of the shared session store."),
+		unwatched: k.counter("crossfade.session.watch.lost", "{loss}", "How often the watch of the shared session store was lost."),
+		through:   k.counter("crossfade.session.read_throughs", "{read}", "Questions to the session store about marks, because memory could not be believed or a route is strict."),
+		reused: k.counter("crossfade.session.secrets.reused", "{presentation}", "Presentations of secrets that were replaced: race, retry or theft (a suspicion).",
+			"crossfade.class"),
 	}
 	if k.err != nil {
 		return nil, fmt.Errorf("make the instruments: %w", k.err)
@@ -145,6 +155,18 @@ func (m *Metrics) ContextRefused(reason string) { m.contexts.add(1, values{reaso
 func (m *Metrics) Call(service, method string, code int, d time.Duration) {
 	m.calls.record(d, values{service, method, status(code)})
 }
+
+// RevocationLag records how old a process's knowledge of what others ended had become.
+func (m *Metrics) RevocationLag(d time.Duration) { m.lag.record(d, values{}) }
+
+// WatchLost counts a loss of the session store's watch.
+func (m *Metrics) WatchLost() { m.unwatched.add(1, values{}) }
+
+// ReadThrough counts a question to the session store that memory could not answer.
+func (m *Metrics) ReadThrough() { m.through.add(1, values{}) }
+
+// SecretReused counts the presentation of a replaced secret.
+func (m *Metrics) SecretReused(class string) { m.reused.add(1, values{class}) }
 
 // Gauge publishes a number that is read when somebody scrapes; read must be cheap and safe for
 // concurrent use.
