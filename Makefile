@@ -62,7 +62,7 @@ bench: ## measure the edge and the session plane, less than four minutes; docs/p
 ##@ set up and build
 
 .PHONY: setup
-setup: ## make the Python environments (Django 5.2 and 4.2) and make sure of a Chromium
+setup: ## make the Python environments (Django 5.2 and 4.2) and make sure of a Chromium and a PostgreSQL
 	@tools/setup.sh
 
 .PHONY: setup-python
@@ -108,13 +108,13 @@ test-e2e: ## end to end: real processes, real Django, real browser
 
 .PHONY: race
 race: ## the race detector over the packages with concurrency in them
-	@tools/setup.sh gcc
+	@tools/setup.sh gcc postgres
 	CGO_ENABLED=1 $(GO_TEST) -race ./session/... ./edge/... ./legacy/... ./rollout/... ./control/... ./internal/... ./client
 
 # The packages that share state between goroutines: their stores, caches, watches and outboxes.
 .PHONY: race-core
 race-core: ## the race detector over the packages that share the most, as .ci/run does; about two minutes
-	@tools/setup.sh gcc
+	@tools/setup.sh gcc postgres
 	CGO_ENABLED=1 $(GO_TEST) -race ./session ./session/sqlstore ./edge ./control ./internal/app ./client
 
 .PHONY: fuzz

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Makes what the tests and the demo need and Go does not bring: two Python environments under .build
-# (Django 5.2 and 4.2), a Chromium and a Redis server. Idempotent: a stamp holds what each environment was made from,
+# (Django 5.2 and 4.2), a Chromium, a PostgreSQL and a Redis. Idempotent: a stamp holds what each environment was made from,
 # and nothing is done twice. "make setup" calls it; so does every target that needs it.
 #
-# usage: tools/setup.sh [venv|venv42|chromium|redis|gcc]...   (without arguments: venv venv42 chromium redis)
+# usage: tools/setup.sh [venv|venv42|chromium|postgres|redis|gcc]...   (without arguments: all but gcc)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 mkdir -p .build
@@ -122,20 +122,36 @@ need_redis() {
   RUNLEVEL=1 apt_install redis-server
 }
 
+# need_postgres is for the server's programs, which the tests start themselves, and for the pooler in front
+# of it. What Debian would start besides is of no use here: it is kept from making a cluster of its own.
+need_postgres() {
+  local missing=()
+  if ! command -v postgres >/dev/null && ! ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1; then
+    missing+=(postgresql)
+    if [ "$(id -u)" -eq 0 ] && [ ! -e /etc/postgresql-common/createcluster.conf ]; then
+      mkdir -p /etc/postgresql-common
+      echo "create_main_cluster = false" >/etc/postgresql-common/createcluster.conf
+    fi
+  fi
+  if ! command -v pgbouncer >/dev/null && [ ! -x /usr/sbin/pgbouncer ]; then missing+=(pgbouncer); fi
+  if [ "${#missing[@]}" -gt 0 ]; then apt_install "${missing[@]}"; fi
+}
+
 # need_gcc is only for the race detector, which needs cgo; the product has none.
 need_gcc() {
   if ! command -v gcc >/dev/null; then apt_install gcc libc6-dev; fi
 }
 
-[ $# -gt 0 ] || set -- venv venv42 chromium redis
+[ $# -gt 0 ] || set -- venv venv42 chromium postgres redis
 for part in "$@"; do
   case $part in
     venv) environment .build/venv tools/requirements-django52.txt ;;
     venv42) environment .build/venv42 tools/requirements-django42.txt ;;
     chromium) need_chromium ;;
+    postgres) need_postgres ;;
     redis) need_redis ;;
     gcc) need_gcc ;;
-    *) die "no such part: $part" "tools/setup.sh [venv|venv42|chromium|redis|gcc]..." ;;
+    *) die "no such part: $part" "tools/setup.sh [venv|venv42|chromium|postgres|redis|gcc]..." ;;
   esac
 done
 say "ready: $*"

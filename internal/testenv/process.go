@@ -2,6 +2,7 @@ package testenv
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -28,6 +29,10 @@ type Command struct {
 	Args []string
 	Dir  string
 	Env  []string // added to the environment of the test
+	// As is whom it runs as; nil: as the test does.
+	As *syscall.Credential
+	// Stop asks it to end; zero: SIGTERM.
+	Stop syscall.Signal
 	// Ready is asked until it returns nil; nil means ready at once. [HTTPReady] makes one.
 	Ready func(context.Context) error
 }
@@ -67,6 +72,7 @@ func (p *Process) start() {
 	cmd.Env = append(os.Environ(), p.command.Env...)
 	cmd.Stdout, cmd.Stderr = p.logs, p.logs
 	cmd.SysProcAttr = processAttributes()
+	cmd.SysProcAttr.Credential = p.command.As
 	cmd.WaitDelay = stopLimit // grandchildren may hold the output open
 
 	started := make(chan error)
@@ -129,15 +135,15 @@ func (p *Process) Kill() {
 	<-p.exited
 }
 
-// Stop asks the process to end (SIGTERM), waits for it and returns how it ended; nil is exit status 0.
+// Stop asks the process to end (SIGTERM, or what its command says), waits for it and returns how it ended; nil is exit status 0.
 // What has not ended by then is killed, which fails the test. A process that is not running is fine.
 func (p *Process) Stop() error {
 	p.t.Helper()
-	p.Signal(syscall.SIGTERM)
+	p.Signal(cmp.Or(p.command.Stop, syscall.SIGTERM))
 	select {
 	case <-p.exited:
 	case <-time.After(stopLimit):
-		p.t.Errorf("testenv: %s does not stop within %v of SIGTERM", p.command.Name, stopLimit)
+		p.t.Errorf("testenv: %s does not stop within %v of being asked", p.command.Name, stopLimit)
 		p.Kill()
 	}
 	// Workers that outlived their parent.

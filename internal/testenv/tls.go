@@ -28,6 +28,20 @@ type TLS struct {
 // now. A browser takes it with certificate errors ignored, as [Browser] does.
 func SelfSigned(t testing.TB) TLS {
 	t.Helper()
+	certPEM, keyPEM := selfSignedPEM(t)
+	dir := t.TempDir()
+	out := TLS{CertFile: filepath.Join(dir, "cert.pem"), KeyFile: filepath.Join(dir, "key.pem"), Pool: x509.NewCertPool()}
+	must(t, os.WriteFile(out.CertFile, certPEM, 0o644))
+	must(t, os.WriteFile(out.KeyFile, keyPEM, 0o600))
+	var err error
+	out.Certificate, err = tls.X509KeyPair(certPEM, keyPEM)
+	must(t, err)
+	out.Pool.AppendCertsFromPEM(certPEM)
+	return out
+}
+
+func selfSignedPEM(t testing.TB) (cert, private []byte) {
+	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	must(t, err)
 	now := time.Now()
@@ -45,19 +59,10 @@ func SelfSigned(t testing.TB) TLS {
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
 	must(t, err)
-	private, err := x509.MarshalPKCS8PrivateKey(key)
+	pkcs8, err := x509.MarshalPKCS8PrivateKey(key)
 	must(t, err)
-	certPEM := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
-	keyPEM := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private})
-
-	dir := t.TempDir()
-	out := TLS{CertFile: filepath.Join(dir, "cert.pem"), KeyFile: filepath.Join(dir, "key.pem"), Pool: x509.NewCertPool()}
-	must(t, os.WriteFile(out.CertFile, certPEM, 0o644))
-	must(t, os.WriteFile(out.KeyFile, keyPEM, 0o600))
-	out.Certificate, err = tls.X509KeyPair(certPEM, keyPEM)
-	must(t, err)
-	out.Pool.AppendCertsFromPEM(certPEM)
-	return out
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}),
+		pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8})
 }
 
 // Client is an HTTP client that trusts this certificate and follows no redirect, since tests look at them.
