@@ -25,7 +25,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	code := command.Run(ctx, command.Env{
 		In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Getenv: os.Getenv, User: userName, Now: time.Now, Rand: rand.Reader,
-		HTTP: command.Direct(), Version: release(), Serve: serve,
+		HTTP: command.Direct(), Version: release(), Serve: serve, Migrate: app.Migrate,
 	}, os.Args[1:])
 	stop()
 	os.Exit(code)

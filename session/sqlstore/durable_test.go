@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"crossfade.dev/crossfade/internal/fault"
+	"crossfade.dev/crossfade/internal/testenv"
 	"crossfade.dev/crossfade/session"
 	"crossfade.dev/crossfade/session/sqlstore"
 )
@@ -25,7 +26,7 @@ func TestMain(m *testing.M) {
 		writeUntilKilled(path)
 		return
 	}
-	os.Exit(m.Run())
+	os.Exit(testenv.Main(m))
 }
 
 // writeUntilKilled says each session on standard output once its write was answered, and not before.

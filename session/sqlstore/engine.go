@@ -2,9 +2,9 @@ package sqlstore
 
 import "context"
 
-// The store speaks SQL through the interfaces below and knows nothing else of its engine: SQLite today
-// (sqlite.go). They are smaller than database/sql for speed: on the embedded engine that and its driver
-// took a third of a write and nearly all of a read.
+// Both stores give and read values in the forms below. The one on SQLite speaks to its engine through conn and
+// statement (sqlite.go), which are smaller than database/sql for speed: that and its driver took a third of
+// a write and nearly all of a read.
 
 // conn is one connection. It and its statements belong to one goroutine at a time.
 type conn interface {

@@ -10,18 +10,24 @@ import (
 	"crossfade.dev/crossfade/session"
 )
 
+// reads is the reading half of a store, the same for every engine: it asks for statements by name and knows
+// what their rows mean.
+type reads struct {
+	ask func(ctx context.Context, st reading, each func(row) error, args ...value) error
+}
+
 // Head reads a record without attributes. See session.Store.
-func (s *Store) Head(ctx context.Context, id session.ID) (*session.Record, error) {
+func (s reads) Head(ctx context.Context, id session.ID) (*session.Record, error) {
 	return s.record(ctx, rdHead, id)
 }
 
 // Full reads a record with attributes. See session.Store.
-func (s *Store) Full(ctx context.Context, id session.ID) (*session.Record, error) {
+func (s reads) Full(ctx context.Context, id session.ID) (*session.Record, error) {
 	return s.record(ctx, rdFull, id)
 }
 
-func (s *Store) record(ctx context.Context, st reading, id session.ID) (found *session.Record, _ error) {
-	err := s.read(ctx, st, func(r row) (err error) {
+func (s reads) record(ctx context.Context, st reading, id session.ID) (found *session.Record, _ error) {
+	err := s.ask(ctx, st, func(r row) (err error) {
 		found, err = recordOf(r, st == rdFull)
 		return err
 	}, blob(id[:]))
@@ -72,20 +78,20 @@ func array16(b []byte) (a [16]byte) {
 }
 
 // Generations reads the records of a lineage. See session.Store.
-func (s *Store) Generations(ctx context.Context, l session.Lineage) ([]*session.Record, error) {
+func (s reads) Generations(ctx context.Context, l session.Lineage) ([]*session.Record, error) {
 	return s.records(ctx, rdGenerations, blob(l[:]))
 }
 
 // OfSubject reads live and moving records of a subject. See session.Store.
-func (s *Store) OfSubject(ctx context.Context, subject string, after session.Cursor, limit int) ([]*session.Record, error) {
+func (s reads) OfSubject(ctx context.Context, subject string, after session.Cursor, limit int) ([]*session.Record, error) {
 	if after.ID.IsZero() {
 		return s.records(ctx, rdOfSubject, words(subject), num(limit))
 	}
 	return s.records(ctx, rdFromSubject, words(subject), num(ms(after.Created)), blob(after.ID[:]), num(limit))
 }
 
-func (s *Store) records(ctx context.Context, st reading, args ...value) (out []*session.Record, _ error) {
-	err := s.read(ctx, st, func(row row) error {
+func (s reads) records(ctx context.Context, st reading, args ...value) (out []*session.Record, _ error) {
+	err := s.ask(ctx, st, func(row row) error {
 		r, err := recordOf(row, false)
 		out = append(out, r)
 		return err
@@ -97,15 +103,15 @@ func (s *Store) records(ctx context.Context, st reading, args ...value) (out []*
 }
 
 // Ended looks for a tombstone. See session.Store.
-func (s *Store) Ended(ctx context.Context, l session.Lineage) (ended bool, _ error) {
-	err := s.read(ctx, rdEnded, func(row) error { ended = true; return nil }, blob(l[:]))
+func (s reads) Ended(ctx context.Context, l session.Lineage) (ended bool, _ error) {
+	err := s.ask(ctx, rdEnded, func(row) error { ended = true; return nil }, blob(l[:]))
 	return ended, err
 }
 
 // Key finds a legacy key. See session.Store.
-func (s *Store) Key(ctx context.Context, hashes ...session.KeyHash) (found *session.Key, _ error) {
+func (s reads) Key(ctx context.Context, hashes ...session.KeyHash) (found *session.Key, _ error) {
 	for _, h := range hashes {
-		err := s.read(ctx, rdKey, func(r row) error {
+		err := s.ask(ctx, rdKey, func(r row) error {
 			found = &session.Key{
 				Hash: h, Lineage: array16(r.blob(0)), Given: r.int(1) != 0, Closed: r.int(2) != 0, Moved: array16(r.blob(3)),
 				Presented: session.FromMillis(r.int(4)), Keep: session.FromMillis(r.int(5)), Version: uint32(r.int(6)),
@@ -121,10 +127,10 @@ func (s *Store) Key(ctx context.Context, hashes ...session.KeyHash) (found *sess
 
 // Marks reads the revocation state. See session.Store. The sequence is read first: marks that are drawn
 // meanwhile can only make it look older than it is.
-func (s *Store) Marks(ctx context.Context) (session.Marks, error) {
+func (s reads) Marks(ctx context.Context) (session.Marks, error) {
 	out := session.Marks{Subjects: map[string]session.Mark{}}
 	drawn := false
-	err := s.read(ctx, rdSequence, func(r row) error {
+	err := s.ask(ctx, rdSequence, func(r row) error {
 		out.Sequence, drawn = session.Mark(r.int(0)), true
 		return nil
 	})
@@ -134,7 +140,7 @@ func (s *Store) Marks(ctx context.Context) (session.Marks, error) {
 	if err != nil {
 		return out, err
 	}
-	err = s.read(ctx, rdMarks, func(r row) error {
+	err = s.ask(ctx, rdMarks, func(r row) error {
 		if subject, mark := r.text(0), session.Mark(r.int(1)); subject == "" {
 			out.Global = mark
 		} else {
@@ -146,8 +152,8 @@ func (s *Store) Marks(ctx context.Context) (session.Marks, error) {
 }
 
 // Due reads the outbox. See session.Store.
-func (s *Store) Due(ctx context.Context, now time.Time, limit int) (out []session.PendingEnd, _ error) {
-	err := s.read(ctx, rdDue, func(r row) error {
+func (s reads) Due(ctx context.Context, now time.Time, limit int) (out []session.PendingEnd, _ error) {
+	err := s.ask(ctx, rdDue, func(r row) error {
 		out = append(out, session.PendingEnd{
 			ID: r.int(0), Operation: array16(r.blob(1)), Lineage: array16(r.blob(2)), Subject: r.text(3), Everybody: r.int(4) != 0,
 			Before: session.Mark(r.int(5)), Except: array16(r.blob(6)), Reason: r.text(7), Since: session.FromMillis(r.int(8)),
@@ -159,12 +165,12 @@ func (s *Store) Due(ctx context.Context, now time.Time, limit int) (out []sessio
 }
 
 // Outstanding reads what unconfirmed ends cover. See session.Store.
-func (s *Store) Outstanding(ctx context.Context) (map[int64][]session.Lineage, error) {
+func (s reads) Outstanding(ctx context.Context) (map[int64][]session.Lineage, error) {
 	out := map[int64][]session.Lineage{}
-	if err := s.read(ctx, rdOutstanding, func(r row) error { out[r.int(0)] = nil; return nil }); err != nil {
+	if err := s.ask(ctx, rdOutstanding, func(r row) error { out[r.int(0)] = nil; return nil }); err != nil {
 		return nil, err
 	}
-	err := s.read(ctx, rdCovered, func(r row) error {
+	err := s.ask(ctx, rdCovered, func(r row) error {
 		id := r.int(0)
 		if covered, ok := out[id]; ok {
 			out[id] = append(covered, array16(r.blob(1)))

@@ -44,7 +44,7 @@ var readingText = [readingCount]string{
 	rdOutstanding: `SELECT id FROM outbox`,
 	rdCovered:     `SELECT end_id, lineage FROM tombstones WHERE end_id <> 0`,
 	rdScan:        `SELECT ` + columns + `, attributes FROM sessions WHERE id > ? ORDER BY id LIMIT ?`,
-	rdNotes:       `SELECT name, version, value FROM notes WHERE substr(name, 1, length(?1)) = ?1 ORDER BY name`,
+	rdNotes:       `SELECT name, version, value FROM notes WHERE substr(name, 1, length(CAST(?1 AS TEXT))) = ?1 ORDER BY name`,
 }
 
 // reader is a connection for reading, and what was prepared on it so far. One that was not used yet has

@@ -10,14 +10,14 @@ import (
 )
 
 // Scan reads records in the order of their ids. See session.Store.
-func (s *Store) Scan(ctx context.Context, after string, limit int) (page []*session.Record, next string, err error) {
+func (s reads) Scan(ctx context.Context, after string, limit int) (page []*session.Record, next string, err error) {
 	from, err := hex.DecodeString(after)
 	if err != nil || len(from) != 0 && len(from) != len(session.ID{}) {
 		return nil, "", fault.New(fault.Invalid, "no scan of the session database stopped at this place").
 			WithHint("begin the scan again")
 	}
 	at := value{kind: kindBlob, blob: from} // empty, not NULL: every id is greater
-	err = s.read(ctx, rdScan, func(row row) error {
+	err = s.ask(ctx, rdScan, func(row row) error {
 		r, err := recordOf(row, true)
 		page = append(page, r)
 		return err
@@ -32,8 +32,8 @@ func (s *Store) Scan(ctx context.Context, after string, limit int) (page []*sess
 }
 
 // Notes reads notes. See session.Store.
-func (s *Store) Notes(ctx context.Context, prefix string) (out []session.Note, _ error) {
-	err := s.read(ctx, rdNotes, func(r row) error {
+func (s reads) Notes(ctx context.Context, prefix string) (out []session.Note, _ error) {
+	err := s.ask(ctx, rdNotes, func(r row) error {
 		out = append(out, session.Note{Name: r.text(0), Version: uint64(r.int(1)), Value: bytes.Clone(r.blob(2))})
 		return nil
 	}, words(prefix))

@@ -1,9 +1,11 @@
-// Package sqlstore keeps sessions in an embedded SQLite database.
+// Package sqlstore keeps sessions in SQL: in an embedded SQLite database of one process ([Store]), or on a
+// PostgreSQL server that several share ([Postgres]).
 //
-// Invariant: a write that was answered is on disk, through kill -9 and power loss; and one process alone
-// writes the database. One goroutine writes: it gathers what callers have waiting into one transaction and
-// answers when that is durable, so that the price of one sync is shared. Readers have connections of their
-// own and never wait for it. The application opens it and hands it to session.New.
+// Invariant: a write that was answered is durable, on SQLite through kill -9 and power loss; on PostgreSQL as far
+// as the server's disk and synchronous_commit go, which is never let below the disk. What callers have waiting is
+// gathered into one transaction, so that the price of one sync is shared; readers have connections of their own and never
+// wait for it. Reading is written once for both engines (read.go); writing is not: SQLite has one writer, and on PostgreSQL
+// the conditions are decided where the rows are locked. The application opens a store and hands it to session.New.
 package sqlstore
 
 import (
@@ -42,6 +44,7 @@ type Config struct {
 
 // Store is a session.Store. It is safe for concurrent use.
 type Store struct {
+	reads
 	path    string
 	lock    *fileLock
 	writing conn
@@ -71,6 +74,7 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (_ *Store, err erro
 			WithHint("make %s writable for this user", filepath.Dir(cfg.Path))
 	}
 	s := &Store{path: cfg.Path}
+	s.ask = s.read
 	defer func() {
 		if err != nil {
 			_ = s.Close() // what was opened so far; the first error is the one to tell

@@ -21,6 +21,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"crossfade.dev/crossfade/internal/app"
 	"crossfade.dev/crossfade/internal/config"
 	"crossfade.dev/crossfade/internal/fault"
 )
@@ -37,6 +38,8 @@ type Env struct {
 	Version  string
 	// Serve runs a server on the configuration until ctx ends.
 	Serve func(ctx context.Context, c *config.Config, version string) error
+	// Migrate brings the session store's schema up to date, or only looks, and gives its steps.
+	Migrate func(ctx context.Context, c *config.Config, getenv func(string) string, apply bool) ([]app.Migration, error)
 }
 
 // program is one call of the command line.
@@ -172,7 +175,7 @@ secrets/admin.token.`,
 	flags.StringVar(&p.author, "author", "", "`name` that the changelog records (default: CROSSFADE_AUTHOR, or the user of this machine)")
 	flags.BoolVar(&p.json, "json", false, "answer with JSON, as the API sends it; failures too, on standard error")
 	root.AddCommand(p.serveCommand(), p.initCommand(), p.configCommand(), p.rolloutCommand(), p.killCommand(),
-		p.magicCommand(), p.sessionCommand(), p.legacyCommand(), p.changesCommand(), p.versionCommand())
+		p.magicCommand(), p.sessionCommand(), p.storeCommand(), p.legacyCommand(), p.changesCommand(), p.versionCommand())
 	completion(root)
 	return root
 }
