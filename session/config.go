@@ -40,6 +40,13 @@ type Config struct {
 	StaleFor time.Duration
 	// Limits bound the attributes of one session.
 	Limits Limits
+	// PerSubject is how many sessions a subject may have in use here. Beyond says what happens to a login beyond it.
+	// What comes from legacy is let in, and counts at the next login. Default 0: any number.
+	PerSubject int
+	Beyond     Beyond
+	// GuestRate and LoginRate bound guests' first writes and logins per minute and network, where the network is
+	// known; two minutes' worth may come at once. In each process; default 0: no bound.
+	GuestRate, LoginRate int
 }
 
 // Limits bound the attributes of one session. Zero fields mean the defaults.
@@ -75,6 +82,9 @@ func (c Config) withDefaults() (Config, error) {
 			return c, fault.New(fault.Invalid, "session life %v is out of range", d).
 				WithHint("choose between 1s and %v", MaxLife)
 		}
+	}
+	if c.PerSubject < 0 || c.GuestRate < 0 || c.LoginRate < 0 {
+		return c, fault.New(fault.Invalid, "session limits must not be negative")
 	}
 	if c.CacheFor < 0 || c.StaleFor < 0 {
 		return c, fault.New(fault.Invalid, "session cache times must not be negative")

@@ -25,6 +25,9 @@ func (m *Manager) Upgrade(ctx context.Context, u Upgrade) (Issued, error) {
 	if err := m.checkWrite(u.Writer, u.User, nil); err != nil {
 		return Issued{}, err
 	}
+	if err := m.loginRate.take(u.Device.tidy().Network, m.now(), "logins"); err != nil {
+		return Issued{}, err
+	}
 	var err error
 	if u.Born, err = m.bornFor(ctx, u.Born, u.Subject); err != nil {
 		return Issued{}, err
@@ -33,6 +36,10 @@ func (m *Manager) Upgrade(ctx context.Context, u Upgrade) (Issued, error) {
 		return Issued{}, fault.New(fault.Precondition, "the sessions of this subject were ended while the login was under way").
 			WithHint("log in again")
 	}
+	return m.limited(ctx, u, func() (Issued, error) { return m.upgrade(ctx, u) })
+}
+
+func (m *Manager) upgrade(ctx context.Context, u Upgrade) (Issued, error) {
 	if u.ID.IsZero() && u.Guest == nil {
 		return m.loginNew(ctx, u)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/subtle"
 	"errors"
+	"hash/maphash"
 	"io"
 	"log/slog"
 	"sync"
@@ -43,6 +44,11 @@ type Manager struct {
 
 	// locks make writers of one session in this process wait for each other rather than for a conflict.
 	locks [4096]sync.Mutex
+	// subjectLocks do so for the logins of one subject, where their number is limited. They come before locks.
+	subjectLocks [256]sync.Mutex
+	seed         maphash.Seed
+
+	guestRate, loginRate *rate
 
 	life lifecycle
 }
@@ -89,6 +95,7 @@ func New(cfg Config, store Store, keys *keyring.Ring, clock func() time.Time, ra
 		touches: newTouches(),
 		denied:  newDenials(outstanding),
 		reuses:  newReuses(),
+		seed:    maphash.MakeSeed(), guestRate: newRate(cfg.GuestRate, clock()), loginRate: newRate(cfg.LoginRate, clock()),
 	}
 	m.judges, _ = store.(Judge)
 	if m.watcher, _ = store.(Watcher); m.watcher != nil && cfg.CacheFor == 0 {

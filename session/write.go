@@ -136,6 +136,9 @@ func (m *Manager) firstWrite(ctx context.Context, p Patch, guest GuestProof) (Pa
 	rec := m.beginGuest(guest, now)
 	rec.Attributes = attrs
 	rec.begunOn(p.Device)
+	if err := m.guestRate.take(rec.Device.Network, now, "new sessions"); err != nil {
+		return Patched{}, err
+	}
 	if p.Idle != 0 {
 		rec.Idle = p.Idle
 	}

@@ -188,6 +188,7 @@ func (a *App) openSessions(ctx context.Context, secrets *config.Secrets) (err er
 	a.sessions, err = session.New(session.Config{
 		Idle: s.Idle.D(), Absolute: s.Absolute.D(), Grace: s.Grace.D(), GuestLife: s.GuestLife.D(),
 		CacheSize: s.Cache.Entries, CacheFor: s.Cache.Bound.D(), StaleFor: s.Cache.Stale.D(),
+		PerSubject: s.PerSubject.Limit, Beyond: beyond(s.PerSubject.Beyond), GuestRate: s.Rate.Guests, LoginRate: s.Rate.Logins,
 		Limits: session.Limits{Keys: s.Limits.Keys, KeyBytes: s.Limits.KeyBytes, Bytes: s.Limits.TotalBytes},
 	}, a.records, a.ring, a.opts.Clock, a.opts.Rand, a.log)
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"crossfade.dev/crossfade/edge"
 	"crossfade.dev/crossfade/internal/config"
 	"crossfade.dev/crossfade/internal/fault"
+	"crossfade.dev/crossfade/session"
 )
 
 // What the planes call the sections of the configuration. Nothing is decided here.
@@ -67,6 +68,16 @@ func edgeConfig(c *config.Config) (edge.Config, error) {
 			OnStoreDown: r.OnStoreDown, Strict: r.Strict, NoHandover: r.NoHandover, Callback: r.Callback, Tools: r.Tools, Plain: r.Plain, CrossSite: r.CrossSite, MaxBody: size, Step: uint8(r.Step)})
 	}
 	return out, nil
+}
+
+func beyond(name string) session.Beyond {
+	switch name {
+	case "deny":
+		return session.Deny
+	case "end-idlest":
+		return session.EndIdlest
+	}
+	return session.EndOldest
 }
 
 // limit is a size as the edge counts it: there 0 is the default, and less is no limit.

@@ -163,7 +163,7 @@ func strong(path, source string, text []byte, hint string) ([]byte, error) {
 // Warnings are what is not wrong, but should be looked at: secrets that others on this machine can read, and
 // routes that may not do what they are there for.
 func (c *Config) Warnings() []string {
-	out := warnRoutes(c.Routes)
+	out := append(warnRoutes(c.Routes), c.Session.warnPreset()...)
 	refs := []Secret{c.Admin.Token}
 	for _, key := range append(append([]Key{}, c.Keys...), c.Legacy.Bridge.Secrets...) {
 		refs = append(refs, key.Secret)

@@ -4,6 +4,12 @@ package config
 type Session struct {
 	// Where sessions are kept.
 	Store Store `yaml:"store"`
+	// Sets idle and absolute to what a guideline asks for, where they are not set themselves: nist-aal1 (absolute 30d, idle
+	// as by default: SP 800-63B-4 asks for no idle limit), nist-aal2 (24h, idle 1h), nist-aal3 (12h, idle 15m: whoever may
+	// do much must prove soon that it is still them), owasp (8h, a working day; idle 30m, the cheat sheet's bound for low
+	// risk; for high value set idle to 2m to 5m). A field that is set overrides the preset; "crossfade config check" warns
+	// where it is longer than that. Sessions from legacy keep their deadlines. Default: none.
+	Preset string `yaml:"preset"`
 	// How long a session lives without being used. A session that came from legacy keeps the idle life that
 	// legacy gave it. Default 14d, as Django's.
 	Idle Duration `yaml:"idle"`
@@ -25,6 +31,10 @@ type Session struct {
 	KillDeadline Duration `yaml:"kill_deadline"`
 	// How much one session may hold.
 	Limits Limits `yaml:"limits"`
+	// How many sessions a user may have at a time.
+	PerSubject PerSubject `yaml:"per_subject"`
+	// How often sessions may begin from one network.
+	Rate Rate `yaml:"rate"`
 	// What is remembered of recently used sessions.
 	Cache Cache `yaml:"cache"`
 	// Whether attributes, subjects, visitor ids and devices are encrypted in the store, with the keys of this file: off,
@@ -52,6 +62,28 @@ type Limits struct {
 	TotalBytes int `yaml:"total_bytes"`
 }
 
+// PerSubject bounds the sessions of one user. It is kept at each login: what comes from legacy is let in, and what is on legacy
+// does not count.
+type PerSubject struct {
+	// How many sessions. Default 0: any number.
+	Limit int `yaml:"limit"`
+	// What happens at a login beyond the limit: end-oldest (the session whose login is longest ago ends, in both
+	// systems), end-idlest (the one that was longest not used) or deny (the login is refused with resource_exhausted).
+	// Where two servers log somebody in at the same moment, the limit is kept as soon as both have answered; with
+	// deny it can happen that both are refused, and one more try lets one in. Default end-oldest.
+	Beyond string `yaml:"beyond"`
+}
+
+// Rate bounds how often sessions begin, per minute and network (/24, /56) in each process. Two minutes' worth may come at
+// once. What goes over it is answered resource_exhausted, and when to try again. It needs public.trusted_proxies where load
+// balancers stand in front: all visitors would come from one network.
+type Rate struct {
+	// First writes of guests: what makes a stored session of a guest token. Default 0: no bound.
+	Guests int `yaml:"guests"`
+	// Logins. Default 0: no bound.
+	Logins int `yaml:"logins"`
+}
+
 // Cache is what each process remembers of sessions.
 type Cache struct {
 	// How many sessions. One takes about 1 KB. Default 100000.
@@ -72,11 +104,13 @@ func (s *Session) defaults() {
 	s.KillDeadline = seconds(1) / 20
 	s.Limits = Limits{Keys: 128, KeyBytes: 128, TotalBytes: 64 << 10}
 	s.Cache = Cache{Entries: 100_000, Stale: seconds(60)}
+	s.PerSubject.Beyond = "end-oldest"
 	s.Seal, s.Unregistered = "off", "allow"
 }
 
 func (s *Session) validate(k *check) {
 	s.Store.validate(k)
+	s.applyPreset(k)
 	k.within("session.idle", s.Idle, seconds(60), 400*Day)
 	k.within("session.absolute", s.Absolute, seconds(60), 400*Day)
 	k.within("session.guest_life", s.GuestLife, seconds(60), 400*Day)
@@ -92,6 +126,10 @@ func (s *Session) validate(k *check) {
 	k.between("session.limits.keys", s.Limits.Keys, 1, 4096)
 	k.between("session.limits.key_bytes", s.Limits.KeyBytes, 16, 1024)
 	k.between("session.limits.total_bytes", s.Limits.TotalBytes, 1<<10, 1<<20)
+	k.between("session.per_subject.limit", s.PerSubject.Limit, 0, 10_000)
+	k.oneOf("session.per_subject.beyond", s.PerSubject.Beyond, "end-oldest", "end-idlest", "deny")
+	k.between("session.rate.guests", s.Rate.Guests, 0, 10_000_000)
+	k.between("session.rate.logins", s.Rate.Logins, 0, 10_000_000)
 	k.between("session.cache.entries", s.Cache.Entries, 1, 100_000_000)
 	k.within("session.cache.bound", s.Cache.Bound, 0, seconds(60))
 	k.within("session.cache.stale", s.Cache.Stale, 0, seconds(3600))

@@ -41,6 +41,8 @@ func RunManager(t *testing.T, open func(testing.TB) session.Store) {
 		"end":         testEnd,
 		"outbox":      testManagerOutbox,
 		"end runs":    testEndRuns,
+		"per subject": testPerSubject,
+		"rate":        testRate,
 		"list":        testList,
 		"races":       testManagerRaces,
 		"store down":  testStoreDown,
