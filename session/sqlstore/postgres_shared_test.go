@@ -3,6 +3,8 @@ package sqlstore_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -211,10 +213,11 @@ func TestPostgres_Sweepers(t *testing.T) {
 
 func TestPostgres_PgBouncer(t *testing.T) {
 	server := testenv.SharedPostgres(t)
+	pooler := server.PgBouncer(t, "postgres")
 	through := func(t testing.TB) sqlstore.PostgresConfig {
 		direct := fresh(t)
-		name := direct.DSN[len(server.DSN("")):]
-		return sqlstore.PostgresConfig{DSN: server.PgBouncer(t, name), WatchDSN: direct.DSN, Connections: 8, Unprepared: true}
+		dsn := strings.Replace(pooler, "/postgres", "/"+direct.DSN[len(server.DSN("")):], 1)
+		return sqlstore.PostgresConfig{DSN: dsn, WatchDSN: direct.DSN, Connections: 8, Unprepared: true}
 	}
 	t.Run("store", func(t *testing.T) {
 		sessiontest.Run(t, func(t testing.TB) session.Store { return openPostgresAt(t, through(t)) })
@@ -259,4 +262,74 @@ func (l loss) Lost(cause error) {
 	case l.hint <- hint:
 	default:
 	}
+}
+
+// TestPostgres_Bound: packets between a process and PostgreSQL are lost without a word.
+func TestPostgres_Bound(t *testing.T) {
+	server := testenv.SharedPostgres(t)
+	address := fmt.Sprintf("127.0.0.1:%d", server.Port)
+	databases := map[testing.TB]sqlstore.PostgresConfig{}
+	sessiontest.RunCut(t, address, func(t testing.TB, through string) session.Store {
+		cfg, ok := databases[t]
+		if !ok {
+			cfg = fresh(t)
+			databases[t] = cfg
+		}
+		if through != "" {
+			cfg.DSN = strings.Replace(cfg.DSN, address, through, 1)
+		}
+		return openPostgresAt(t, cfg)
+	})
+}
+
+func TestMigratePostgres(t *testing.T) {
+	server := testenv.SharedPostgres(t)
+	cfg := sqlstore.PostgresConfig{DSN: server.DSN(server.Database(t))}
+	t.Run("what is to do is said, and nothing done", func(t *testing.T) {
+		for range 2 {
+			steps, err := sqlstore.PostgresMigrations(t.Context(), cfg)
+			if err != nil || len(steps) == 0 || !steps[0].Applied.IsZero() {
+				t.Fatalf("got %+v, %v", steps, err)
+			}
+		}
+	})
+	t.Run("of several at once each step is carried out by one", func(t *testing.T) {
+		var wg sync.WaitGroup
+		var now atomic.Int64
+		var steps int
+		for i := range 3 {
+			wg.Go(func() {
+				done, err := sqlstore.MigratePostgres(t.Context(), cfg)
+				if err != nil {
+					t.Error(err)
+				}
+				for _, s := range done {
+					if s.Applied.IsZero() {
+						t.Errorf("%s is not done", s.Name)
+					}
+					if s.Now {
+						now.Add(1)
+					}
+				}
+				if i == 0 {
+					steps = len(done)
+				}
+			})
+		}
+		wg.Wait()
+		if int(now.Load()) != steps || steps == 0 {
+			t.Fatalf("%d steps were carried out, there are %d", now.Load(), steps)
+		}
+	})
+	t.Run("and again is nothing", func(t *testing.T) {
+		steps, err := sqlstore.MigratePostgres(t.Context(), cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range steps {
+			if s.Now {
+				t.Errorf("%s was carried out again", s.Name)
+			}
+		}
+	})
 }
