@@ -110,15 +110,12 @@ func (m *Manager) tookEffect(op Op, res Result) {
 		m.tell(op.Record)
 	case EndLineage:
 		m.denied.add(res.EndID, res.Lineages)
-		m.audit("lineage", op.Lineage.String(), op.Reason, res)
 	case EndSubject:
 		m.marks.raise(res.Mark, op.Subject)
 		m.denied.add(res.EndID, res.Lineages)
-		m.audit("subject", op.Subject, op.Reason, res)
 	case EndEverybody:
 		m.marks.raise(res.Mark, "")
 		m.denied.add(res.EndID, nil)
-		m.audit("everybody", "", op.Reason, res)
 	}
 }
 

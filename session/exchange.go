@@ -18,7 +18,11 @@ func (m *Manager) Exchange(ctx context.Context, x Exchange) (Exchanged, error) {
 	// One key at a time in this process: the losers then find the winner's session without a conflict.
 	h := m.hashLegacy(x.LegacyKey)
 	defer m.lock(ID(h[16:]))()
-	return retry(ctx, func() (Exchanged, error) { return m.exchangeOnce(ctx, x) })
+	out, err := retry(ctx, func() (Exchanged, error) { return m.exchangeOnce(ctx, x) })
+	if err == nil && out.Refused != "" {
+		m.refusal(ctx, x, out.Refused)
+	}
+	return out, err
 }
 
 func (m *Manager) checkExchange(ctx context.Context, x *Exchange) (err error) {
@@ -192,6 +196,7 @@ func (m *Manager) exchangeFirst(ctx context.Context, x Exchange, key *Key, recs 
 	if _, err := m.commit(ctx, ops...); err != nil {
 		return lostExchange(err)
 	}
+	m.happened(ctx, EventExchanged, rec)
 	return Exchanged{Issued: Issued{Token: token, Session: &rec.Session}, Created: true}, nil
 }
 

@@ -165,7 +165,11 @@ func (m *Manager) login(ctx context.Context, u Upgrade, rec *Record, now time.Ti
 	if u.Transient != nil {
 		rec.Transient = *u.Transient
 	}
-	return m.privileged(ctx, rec, u.LegacyKey, u.LegacyExpires, now, ops)
+	out, err := m.privileged(ctx, rec, u.LegacyKey, u.LegacyExpires, now, ops)
+	if err == nil {
+		m.loggedIn(ctx, rec)
+	}
+	return out, err
 }
 
 // privileged finishes a login or step-up: a new token, the new counterpart in place of the old one, and
@@ -237,7 +241,11 @@ func (m *Manager) StepUp(ctx context.Context, s StepUp) (Issued, error) {
 		view := m.viewOf(rec, now)
 		m.demote(next, view.ID, now)
 		next.AuthTime, next.Methods, next.Level = authTime(s.AuthTime, now), s.Methods, s.Level
-		return m.privileged(ctx, next, s.LegacyKey, s.LegacyExpires, now, []Op{Update{next}, Insert{view}})
+		out, err := m.privileged(ctx, next, s.LegacyKey, s.LegacyExpires, now, []Op{Update{next}, Insert{view}})
+		if err == nil {
+			m.happened(ctx, EventSteppedUp, next)
+		}
+		return out, err
 	})
 }
 

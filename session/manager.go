@@ -33,6 +33,7 @@ type Manager struct {
 	touches   *touches
 	denied    *denials
 	condemned condemned
+	auditor   atomic.Pointer[Auditor]
 	registry  atomic.Pointer[registry.Registry]
 	onWrite   atomic.Pointer[func(*Session)]
 	observer  atomic.Pointer[Observer]
@@ -170,6 +171,7 @@ func (m *Manager) commit(ctx context.Context, ops ...Op) (Result, error) {
 	}
 	for _, op := range ops {
 		m.tookEffect(op, res)
+		m.ends(ctx, op, res)
 	}
 	for _, r := range res.Records {
 		m.records.drop(r.ID)

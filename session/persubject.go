@@ -44,7 +44,7 @@ func (m *Manager) limited(ctx context.Context, u Upgrade, login func() (Issued, 
 		}
 		have = slices.DeleteFunc(have, func(r *Record) bool { return r.ID == u.ID }) // a login anew in its own session
 		if len(have) >= m.cfg.PerSubject {
-			return Issued{}, m.tooMany()
+			return Issued{}, m.tooMany(ctx, u.Subject)
 		}
 	}
 	in, err := login()
@@ -70,7 +70,7 @@ func (m *Manager) keepLimit(ctx context.Context, in Issued) (Issued, error) {
 		if _, err := m.End(ctx, End{Lineage: in.Session.Lineage, Reason: reasonLimit}); err != nil {
 			return Issued{}, err
 		}
-		return Issued{}, m.tooMany()
+		return Issued{}, m.tooMany(ctx, in.Session.Subject)
 	}
 	slices.SortFunc(have, m.cfg.Beyond.order)
 	for _, r := range have[:excess] {
@@ -116,7 +116,8 @@ func (m *Manager) liveOf(ctx context.Context, subject string) (out []*Record, _ 
 	return out, nil
 }
 
-func (m *Manager) tooMany() error {
+func (m *Manager) tooMany(ctx context.Context, subject string) error {
+	m.audit(ctx, Event{Name: EventLimited, Subject: subject, Reason: "sessions"})
 	return fault.New(fault.Exhausted, "this user has %d sessions, as many as are allowed", m.cfg.PerSubject).
 		WithHint("log out elsewhere first, or end the others: \"all but this one\"")
 }

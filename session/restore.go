@@ -103,6 +103,9 @@ func (m *Manager) settleOnce(ctx context.Context, id ID, operation [16]byte, to 
 		next.Claim, next.Operation = LegacyRef{}, [16]byte{}
 		m.exposeLegacy(next)
 	}
-	_, err = m.commit(ctx, append([]Op{Update{next}}, ops...)...)
-	return err
+	if _, err = m.commit(ctx, append([]Op{Update{next}}, ops...)...); err != nil {
+		return err
+	}
+	m.happened(ctx, map[State]EventName{StateMoved: EventRestored, StateLive: EventReleased}[to], next)
+	return nil
 }

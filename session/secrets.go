@@ -130,6 +130,7 @@ func (m *Manager) winnerOf(ctx context.Context, rec *Record, edit func(*Record))
 	if _, err := m.commit(ctx, Update{next}); err != nil {
 		return nil, err
 	}
+	m.happened(ctx, EventRotated, next)
 	return &Issued{Token: token, Session: &next.Session}, nil
 }
 
@@ -152,6 +153,7 @@ func (m *Manager) Rotate(ctx context.Context, id ID) (Issued, error) {
 		if _, err := m.commit(ctx, Update{next}); err != nil {
 			return Issued{}, err
 		}
+		m.happened(ctx, EventRotated, next)
 		return Issued{Token: token, Session: &next.Session}, nil
 	})
 }

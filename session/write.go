@@ -11,7 +11,8 @@ import (
 // Patch changes attributes of a live session, key by key. A patch that changes nothing writes nothing.
 // The first patch of a guest makes its record; when two race, one makes it, both are kept, and both
 // answers carry the same token.
-func (m *Manager) Patch(ctx context.Context, p Patch) (Patched, error) {
+func (m *Manager) Patch(ctx context.Context, p Patch) (_ Patched, err error) {
+	defer func() { m.overLimit(ctx, p, err) }()
 	if p.Idle < 0 || p.Idle > MaxLife {
 		return Patched{}, fault.New(fault.Invalid, "idle life %v is out of range", p.Idle).
 			WithHint("choose between 1s and %v, or 0 to leave it", MaxLife)
@@ -148,6 +149,7 @@ func (m *Manager) firstWrite(ctx context.Context, p Patch, guest GuestProof) (Pa
 	if _, err := m.commit(ctx, Insert{rec}); err != nil {
 		return Patched{}, err
 	}
+	m.happened(ctx, EventCreated, rec)
 	return Patched{Session: &rec.Session, Replace: &Issued{Token: token, Session: &rec.Session}}, nil
 }
 

@@ -16,7 +16,12 @@ func (a *App) firstGeneration(secrets *config.Secrets) error {
 		return err
 	}
 	a.current.swap(g)
+	audit, err := newAuditor(a.opts.Log, a.cfg.Log)
+	if err != nil {
+		return err
+	}
 	a.sessions.UseRegistry(g.registry)
+	a.sessions.AuditTo(audit)
 	a.sessions.OnWrite(a.current.wrote)
 	// By then the listeners are drained; what still runs are streams that nobody waits for.
 	a.opens("edge", func(context.Context) error { a.current.now.Load().close(); return nil })

@@ -34,6 +34,10 @@ func (a *App) Reload(_ context.Context, next *config.Config) error {
 		return fault.New(fault.Precondition, "%s cannot change while the process runs", strings.Join(fields, ", ")).
 			WithHint("restart it: sessions survive that, and requests under way are answered first")
 	}
+	audit, err := newAuditor(a.opts.Log, next.Log)
+	if err != nil {
+		return err
+	}
 	g, err := a.newGeneration(next, secrets)
 	if err != nil {
 		return err
@@ -43,6 +47,7 @@ func (a *App) Reload(_ context.Context, next *config.Config) error {
 		return fault.Wrap(err, fault.Invalid, "log.level %q is unknown", next.Log.Level)
 	}
 	a.sessions.UseRegistry(g.registry)
+	a.sessions.AuditTo(audit)
 	a.current.swap(g)
 	return nil
 }

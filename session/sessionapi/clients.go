@@ -11,6 +11,7 @@ import (
 
 	"crossfade.dev/crossfade/internal/fault"
 	"crossfade.dev/crossfade/internal/rpcfault"
+	"crossfade.dev/crossfade/session"
 )
 
 // Role says what a client may do.
@@ -101,7 +102,8 @@ func (a *API) authenticate(next http.Handler) http.Handler {
 			return
 		}
 		w.Header().Set(audienceHeader, client.name)
-		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), callerKey{}, client)))
+		ctx := session.By(r.Context(), string(client.role)+" "+client.name)
+		next.ServeHTTP(w, r.WithContext(context.WithValue(ctx, callerKey{}, client)))
 	})
 }
 

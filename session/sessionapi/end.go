@@ -27,6 +27,7 @@ func (a *API) End(ctx context.Context, in *sessionv1.EndRequest) (*sessionv1.End
 	}
 	if client.role == Admin && in.GetAuthor() != "" {
 		e.Reason += " (by " + in.GetAuthor() + ")" // legacy and whoever looks at the session read it there
+		ctx = session.By(ctx, string(client.role)+" "+in.GetAuthor())
 	}
 	done, err := a.manager.End(ctx, e)
 	if err != nil {

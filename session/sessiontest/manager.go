@@ -23,6 +23,7 @@ func RunManager(t *testing.T, open func(testing.TB) session.Store) {
 		"guest":       testGuest,
 		"patch":       testPatch,
 		"on write":    testOnWrite,
+		"audit":       testAudit,
 		"limits":      testLimits,
 		"registry":    testRegistry,
 		"merges":      testMerges,
