@@ -59,6 +59,11 @@ bench: ## measure the edge and the session plane, less than four minutes; docs/p
 	go run ./bench/edge -dir $(BUILD)
 	go run ./bench/session -dir $(BUILD)
 
+.PHONY: bench-session
+bench-session: ## measure sessions on SQLite, PostgreSQL and Redis beside what people use today; docs/performance-sessions.md
+	@tools/setup.sh postgres redis bench
+	go test -C bench/peers -count 1 -timeout 60m -run TestPeers . -args -full
+
 ##@ set up and build
 
 .PHONY: setup
@@ -88,6 +93,7 @@ test: ## all tests: Go, Python under both Django versions, browser client, end t
 test-go: ## Go tests, except those with a browser or several processes
 	@tools/setup.sh
 	$(GO_TEST) $(GO_PACKAGES)
+	cd bench/peers && $(GO_TEST) .
 
 .PHONY: test-python
 test-python: ## tests of the Django package, under Django 5.2 and 4.2, and of the example shop
@@ -126,6 +132,7 @@ fuzz: ## run every fuzz target for FUZZTIME (20s); FUZZ=pattern picks some
 .PHONY: lint
 lint: ## go vet, staticcheck, ruff, buf lint
 	go vet ./...
+	cd bench/peers && go vet ./...
 	$(TOOL) staticcheck ./...
 	@tools/setup.sh venv
 	@echo 'ruff check'

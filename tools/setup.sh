@@ -3,7 +3,7 @@
 # (Django 5.2 and 4.2), a Chromium, a PostgreSQL and a Redis. Idempotent: a stamp holds what each environment was made from,
 # and nothing is done twice. "make setup" calls it; so does every target that needs it.
 #
-# usage: tools/setup.sh [venv|venv42|chromium|postgres|redis|gcc]...   (without arguments: all but gcc)
+# usage: tools/setup.sh [venv|venv42|chromium|postgres|redis|gcc|bench]...   (without arguments: all but the last two)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 mkdir -p .build
@@ -111,6 +111,7 @@ need_chromium() {
   apt_install chromium fonts-liberation
 }
 
+
 # need_redis finds a server that tests start themselves: REDIS_SERVER names one, else Redis or Valkey. The
 # package's own service is not wanted, so it is kept from starting where that can be said.
 need_redis() {
@@ -137,6 +138,33 @@ need_postgres() {
   if [ "${#missing[@]}" -gt 0 ]; then apt_install "${missing[@]}"; fi
 }
 
+# bench_express and bench_django are what the session plane is measured beside; without npm the first is left out.
+bench_express() {
+  local dir=.build/bench-express source=bench/peers/express
+  if ! command -v npm >/dev/null; then
+    say "npm is not here, so express-session is not measured (apt-get install nodejs npm)"
+    return
+  fi
+  mkdir -p "$dir"
+  cp "$source/contestant.mjs" "$source/package.json" "$source/package-lock.json" "$dir"
+  if cmp -s "$dir/package-lock.json" "$dir/installed"; then return; fi
+  say "installing express-session and connect-redis into $dir …"
+  (cd "$dir" && npm ci --silent --no-audit --no-fund) ||
+    die "npm could not install what bench/peers/express names" "check that the npm registry can be reached, then run it again"
+  cp "$dir/package-lock.json" "$dir/installed"
+}
+
+bench_django() {
+  local dir=.build/bench-django requirements=bench/peers/django/requirements.txt
+  if cmp -s "$requirements" "$dir/installed"; then return; fi
+  need_python
+  say "making $dir (Python environment with Django and its drivers) …"
+  rm -rf "$dir"
+  "$python" -m venv "$dir"
+  pip "$dir" install -r "$requirements"
+  cp "$requirements" "$dir/installed"
+}
+
 # need_gcc is only for the race detector, which needs cgo; the product has none.
 need_gcc() {
   if ! command -v gcc >/dev/null; then apt_install gcc libc6-dev; fi
@@ -151,7 +179,8 @@ for part in "$@"; do
     postgres) need_postgres ;;
     redis) need_redis ;;
     gcc) need_gcc ;;
-    *) die "no such part: $part" "tools/setup.sh [venv|venv42|chromium|postgres|redis|gcc]..." ;;
+    bench) bench_express && bench_django ;;
+    *) die "no such part: $part" "tools/setup.sh [venv|venv42|chromium|postgres|redis|gcc|bench]..." ;;
   esac
 done
 say "ready: $*"
