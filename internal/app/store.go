@@ -26,6 +26,8 @@ func openStore(ctx context.Context, c *config.Config, at config.StoreAddresses, 
 		return opened(sqlstore.Open(ctx, sqlstore.Config{Path: filepath.Join(c.Data.Folder, "session.db")}, log))
 	case config.StorePostgres:
 		return opened(sqlstore.OpenPostgres(ctx, postgres(c, at), log))
+	case config.StoreRedis:
+		return openRedis(ctx, c.Session.Store.Redis, at, log)
 	default:
 		return nil, unknownStore(kind)
 	}

@@ -146,7 +146,7 @@ func (c *Config) paths() []*string {
 	out := []*string{
 		&c.Data.Folder, &c.Public.TLS.Certificate, &c.Public.TLS.Key, &c.Legacy.Mapping.File, &c.Admin.Token.File,
 	}
-	out = append(out, c.Session.Store.files()...)
+	out = append(append(out, c.Session.Store.files()...), c.Session.Store.Redis.plainFiles()...)
 	for i := range c.Keys {
 		out = append(out, &c.Keys[i].File)
 	}

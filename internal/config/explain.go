@@ -17,7 +17,7 @@ import (
 // that the manual cannot say anything else than the code's own documentation.
 //
 //go:embed config.go public.go internal.go data.go secrets.go upstreams.go legacy.go routes.go access.go
-//go:embed session.go attributes.go store.go handover.go cookies.go clients.go admin.go rollout.go log.go
+//go:embed session.go attributes.go store.go redis.go handover.go cookies.go clients.go admin.go rollout.go log.go
 var sources embed.FS
 
 // Topic is what there is to say about one path of the configuration.

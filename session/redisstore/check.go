@@ -40,7 +40,7 @@ func (s *Store) judgeServer(address string, facts map[string]string) error {
 	}
 	if facts["role"] == "slave" && !s.keys.cluster {
 		return fault.New(fault.Precondition, "the session store at %s is a replica and takes no writes", address).
-			WithHint("name the primary in session.store.addresses, or the Sentinels with session.store.sentinel")
+			WithHint("name the primary in session.store.redis.addresses, or the Sentinels with session.store.redis.sentinel")
 	}
 	if facts["aof_enabled"] == "0" {
 		s.log.Warn("the session store keeps no append-only file: a restart of the server loses the writes since its last snapshot, and ended sessions may be live again",

@@ -57,7 +57,7 @@ func (s *Store) judge(ctx context.Context, id session.ID, subject string) (j ses
 	}
 	switch v := text(msg, 0); {
 	case v != "":
-		j.Record, err = decodeRecord(v, id, l)
+		j.Record, err = decodeRecord([]byte(v), id, l)
 	case text(msg, 1) != "" || l != session.Lineage(id):
 		if j.Record, err = s.Head(ctx, id); j.Record != nil {
 			key = s.keys.lineage(j.Record.Lineage)

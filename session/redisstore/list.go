@@ -90,7 +90,7 @@ func (s *Store) indexed(ctx context.Context, subject string, entries []rueidis.Z
 	}
 	for i, res := range s.client.DoMulti(ctx, cmds...) {
 		id, l, _ := parseMember(entries[i].Member)
-		v, err := res.ToString()
+		v, err := res.AsBytes()
 		if rueidis.IsRedisNil(err) {
 			dead = append(dead, entries[i].Member)
 			continue

@@ -8,22 +8,35 @@ import (
 	"crossfade.dev/crossfade/session"
 )
 
-// Head reads a record without attributes: one HMGET where its lineage is its id, or known here. See session.Store.
+// Head reads a record without attributes: one HGET where its lineage is its own id, or known here. See
+// session.Store.
 func (s *Store) Head(ctx context.Context, id session.ID) (*session.Record, error) {
+	l, known := s.lineages.GetIfPresent(id)
+	if !known {
+		l = session.Lineage(id)
+	}
+	v, err := s.client.Do(ctx, s.client.B().Hget().Key(s.keys.lineage(l)).Field(field(id, l)).Build()).AsBytes()
+	switch {
+	case err == nil:
+		return decodeRecord(v, id, l)
+	case !rueidis.IsRedisNil(err):
+		return nil, trouble(err, "read")
+	}
 	return s.record(ctx, id, false)
 }
 
 // Full reads a record with attributes. See session.Store.
 func (s *Store) Full(ctx context.Context, id session.ID) (*session.Record, error) {
-	return s.record(ctx, id, true)
-}
-
-func (s *Store) record(ctx context.Context, id session.ID, full bool) (*session.Record, error) {
 	if l, ok := s.lineages.GetIfPresent(id); ok {
-		if r, err := s.inLineage(ctx, id, l, full); r != nil || err != nil {
+		if r, err := s.inLineage(ctx, id, l, true); r != nil || err != nil {
 			return r, err
 		}
 	}
+	return s.record(ctx, id, true)
+}
+
+// record looks where an id says, and where that points to.
+func (s *Store) record(ctx context.Context, id session.ID, full bool) (*session.Record, error) {
 	fields := headFields
 	if full {
 		fields = fullFields
@@ -72,7 +85,7 @@ func (s *Store) inLineage(ctx context.Context, id session.ID, l session.Lineage,
 }
 
 func recordOf(v, attributes string, id session.ID, l session.Lineage, full bool) (*session.Record, error) {
-	r, err := decodeRecord(v, id, l)
+	r, err := decodeRecord([]byte(v), id, l)
 	if err != nil || !full {
 		return r, err
 	}
@@ -109,7 +122,7 @@ func (s *Store) Generations(ctx context.Context, l session.Lineage) ([]*session.
 	}
 	var out []*session.Record
 	for i := 0; i+1 < len(r.list); i += 2 {
-		rec, err := decodeRecord(r.text(i+1), idOf(r.text(i), l), l)
+		rec, err := decodeRecord([]byte(r.text(i+1)), idOf(r.text(i), l), l)
 		if err != nil {
 			return nil, err
 		}

@@ -44,12 +44,11 @@ func appendText[T ~string | ~[]byte](b []byte, s T) []byte {
 
 var errShort = errors.New("it is too short")
 
-// decodeRecord reverses appendRecord.
-func decodeRecord(v string, id session.ID, l session.Lineage) (*session.Record, error) {
-	if len(v) < recordFixed || v[0] != recordFormat {
+// decodeRecord reverses appendRecord. The record keeps b.
+func decodeRecord(b []byte, id session.ID, l session.Lineage) (*session.Record, error) {
+	if len(b) < recordFixed || b[0] != recordFormat {
 		return nil, damaged(errShort)
 	}
-	b := []byte(v)
 	n := func(at int) int64 { return int64(binary.BigEndian.Uint64(b[at-1:])) }
 	r := &session.Record{}
 	r.ID, r.Lineage, r.State = id, l, session.State(b[1])

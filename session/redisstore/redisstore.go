@@ -91,7 +91,7 @@ var _ session.Judge = (*Store)(nil)
 func Open(ctx context.Context, cfg Config, clock func() time.Time, log *slog.Logger) (*Store, error) {
 	if len(cfg.Addresses) == 0 {
 		return nil, fault.New(fault.Invalid, "the session store has no address of a Redis server").
-			WithHint("set session.store.addresses in the configuration")
+			WithHint("set session.store.redis.addresses in the configuration")
 	}
 	if cfg.Prefix == "" {
 		cfg.Prefix = "cf"

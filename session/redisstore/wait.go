@@ -9,7 +9,7 @@ import (
 )
 
 // errCopies: the primary has a write, but not as many copies of it exist as were asked for.
-var errCopies = errors.New("the write has fewer copies than session.store.wait asks for")
+var errCopies = errors.New("the write has fewer copies than session.store.redis.wait asks for")
 
 func (c Copies) within() time.Duration {
 	if c.Within <= 0 {
