@@ -96,10 +96,12 @@ test-go: ## Go tests, except those with a browser or several processes
 	cd bench/peers && $(GO_TEST) .
 
 .PHONY: test-python
-test-python: ## tests of the Django package, under Django 5.2 and 4.2, and of the example shop
-	@tools/setup.sh venv venv42
+test-python: ## tests of the Django package under Django 5.2 and 4.2, Django's own session tests on it, and the examples in Python
+	@tools/setup.sh django-tests
 	cd client/python && $(CURDIR)/$(PYTHON52) $(PYTEST)
 	cd client/python && $(CURDIR)/$(PYTHON42) $(PYTEST)
+	cd examples/flask && $(CURDIR)/$(PYTHON52) -W error $(PYTEST) -q -p no:cacheprovider -p no:django
+	cd examples/fastapi && $(CURDIR)/$(PYTHON52) -W error $(PYTEST) -q -p no:cacheprovider -p no:django
 	cd examples/shop/monolith && SHOP_DB=:memory: $(CURDIR)/$(PYTHON52) -W error manage.py test
 
 .PHONY: test-browser

@@ -98,6 +98,24 @@ pip() {
     die "\"pip $*\" failed in $dir" "check that PyPI can be reached, then run \"make setup\" again"
 }
 
+# django_tests ENVIRONMENT gets the session tests out of the source distribution of the Django that is in it: what
+# pip installs is without them. client/python/tests/test_django_own.py runs them.
+django_tests() {
+  local dir=$1 version into fresh
+  version=$("$dir/bin/python" -c 'import django; print(django.__version__)')
+  into=.build/django-tests/$version
+  if [ -f "$into/sessions_tests/tests.py" ]; then return; fi
+  say "fetching the tests of Django $version …"
+  fresh=$(mktemp -d)
+  pip "$dir" download --no-deps --no-binary :all: -d "$fresh" "Django==$version"
+  tar -xzf "$fresh"/[Dd]jango-*.tar.gz -C "$fresh" --strip-components 1
+  mkdir -p "$into/cache"
+  touch "$into/cache/__init__.py"
+  if [ -f "$fresh/tests/cache/failing_cache.py" ]; then cp "$fresh/tests/cache/failing_cache.py" "$into/cache/"; fi
+  cp -r "$fresh/tests/sessions_tests" "$into/"
+  rm -rf "$fresh"
+}
+
 # need_chromium finds a browser: CHROMIUM names one, else the usual names are looked up.
 need_chromium() {
   if [ -n "${CHROMIUM:-}" ]; then
@@ -175,6 +193,12 @@ for part in "$@"; do
   case $part in
     venv) environment .build/venv tools/requirements-django52.txt ;;
     venv42) environment .build/venv42 tools/requirements-django42.txt ;;
+    django-tests)
+      environment .build/venv tools/requirements-django52.txt
+      environment .build/venv42 tools/requirements-django42.txt
+      django_tests .build/venv
+      django_tests .build/venv42
+      ;;
     chromium) need_chromium ;;
     postgres) need_postgres ;;
     redis) need_redis ;;

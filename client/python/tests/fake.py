@@ -47,6 +47,7 @@ class FakeCrossfade:
     def __init__(self) -> None:
         self.signer = Ed25519PrivateKey.generate()
         self.kid = "1"
+        self.audience = "django"
         self.lock = threading.RLock()
         self.reset()
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
@@ -113,7 +114,7 @@ class FakeCrossfade:
         now = int(time.time())
         said: dict[str, Any] = {
             "iss": "crossfade",
-            "aud": "django",
+            "aud": self.audience,
             "iat": now,
             "exp": now + 30,
             "sys": "new",
@@ -178,7 +179,7 @@ class FakeCrossfade:
         return record
 
     def _claims(self, context: str) -> dict[str, Any]:
-        return jwt.decode(context, self.signer.public_key(), algorithms=["EdDSA"], audience="django")
+        return jwt.decode(context, self.signer.public_key(), algorithms=["EdDSA"], audience=self.audience)
 
     def _open(self, selector: dict[str, Any]) -> tuple[dict[str, Any], bool, str]:
         """The record to write to, whether it was made now, and the id that the request's context named."""
@@ -186,7 +187,9 @@ class FakeCrossfade:
             return self.make(version=0), True, ""
         if selector.get("context"):
             claims = self._claims(selector["context"])
-            if not claims.get("unwritten") or claims["sid"] in self.spent:
+            if not claims.get("unwritten"):
+                return self._find(selector), False, claims["sid"]
+            if claims["sid"] in self.spent:
                 raise Refused("failed_precondition", "guest token is spent")
             self.spent.add(claims["sid"])
             record = self.make(id=claims["sid"], lineage=claims["lin"], visitor=claims["vid"], version=0)
@@ -344,7 +347,7 @@ class FakeCrossfade:
                 self.send_response(status)
                 self.send_header("Content-Type", "application/json")
                 if self.headers["Authorization"] == f"Bearer {SECRET}":
-                    self.send_header("Crossfade-Audience", "django")
+                    self.send_header("Crossfade-Audience", fake.audience)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
                 self.wfile.write(body)

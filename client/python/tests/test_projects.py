@@ -13,6 +13,7 @@ HERE = Path(__file__).parent
 # Checked once, because they do not depend on the project.
 ONCE = [
     "test_projects.py",
+    "test_django_own.py",
     "test_servers.py",
     "test_context.py",
     "test_mapping.py",

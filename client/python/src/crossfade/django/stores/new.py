@@ -169,8 +169,8 @@ class SessionStore(Noticing):
         self.modified = True
 
     def exists(self, session_key: str) -> bool:
-        if session_key == self.session_key:
-            return True
+        if not session_key or session_key == self.session_key:
+            return bool(session_key)
         try:
             self.api.get(Selector(id=session_key))
             return True
