@@ -58,7 +58,9 @@ def test_a_page_with_the_session_costs_one(api, visit):
 
 def test_a_write_touches_its_own_key_alone(api, visit):
     record = api.make({"cart": ["tea"], "other": 1})
-    assert visit("POST", "/cart/", api.context(record), params={"item": "cup"}).json() == {"cart": ["tea", "cup"]}
+    assert visit("POST", "/cart/", api.context(record), params={"item": "cup"}).json() == {
+        "cart": ["tea", "cup"]
+    }
     assert api.data(record["id"]) == {"cart": ["tea", "cup"], "other": 1}
 
 

@@ -63,6 +63,7 @@ class FakeCrossfade:
         self.handoffs: dict[str, tuple[str, str]] = {}
         self.calls: list[tuple[str, dict[str, Any]]] = []
         self.jwks_fetches = 0
+        self.connections = 0
         self.mark = 10
         self.subject_marks: dict[str, int] = {}
         self.down = False
@@ -322,6 +323,11 @@ class FakeCrossfade:
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
             disable_nagle_algorithm = True
+
+            def setup(self) -> None:
+                with fake.lock:
+                    fake.connections += 1
+                super().setup()
 
             def do_GET(self) -> None:
                 if fake.down:

@@ -4,15 +4,17 @@ nothing else ends."""
 from __future__ import annotations
 
 import datetime
+import json
 import time
 
 import pytest
 from django.utils import timezone
 
+from conftest import BRIDGE_KEY, BRIDGE_SECRET
 from crossfade.django import engine, ledger
 from crossfade.django.models import LegacyKey
 from crossfade.django.stamps import Stamp
-from fake import hex_id
+from fake import hex_id, signed
 from projects import site
 
 ANN = {"name": "ann", "password": "pw"}
@@ -188,3 +190,12 @@ class TestAnotherSession:
         assert browser.visit("/slow", api.context(mine)).status_code == 200
         assert mine["state"] == "live"
         assert not LegacyKey.objects.filter(moved=1).exists()
+
+
+@pytest.mark.parametrize("subject", ["a\0b", "\0", " ", "\u200b", "7 ", "a\nb", "x" * 256])
+def test_a_subject_that_a_database_might_take_for_everybody_is_refused_by_name(bridge, subject):
+    body = json.dumps({"operation": hex_id(), "subject": subject, "reason": "test"}).encode()
+    path = "/_crossfade/bridge/v1/end"
+    response = bridge.post("end", body, signed(BRIDGE_SECRET, BRIDGE_KEY, path, body))
+    assert response.status_code == 400
+    assert response.json()["error"].startswith("subject:")

@@ -209,12 +209,27 @@ def test_another_worker_does_not_end_the_session_in_which_the_password_is_being_
     assert not Outbox.objects.exists()
 
 
-def test_a_changed_password_while_crossfade_is_down_keeps_the_way_back(api, browser, logged_in):
+def test_a_changed_password_while_crossfade_is_down_leaves_nothing_to_who_has_the_old_secret(
+    api, browser, logged_in, pk
+):
+    """Its secret cannot be changed now, so the session must not get the new password's hash, ever."""
+    old, before = logged_in["counterpart"], api.data(logged_in["id"])["_auth_user_hash"]
     context = api.context(logged_in)
     api.before["StepUp"] = lambda _: setattr(api, "down", True) or refuse()
-    browser.visit("/password", context, post={"new": "pw2"})
-    kept = engine.read(logged_in["counterpart"]).data
-    assert kept["_auth_user_hash"] == get_user_model()._default_manager.get().get_session_auth_hash()
+    key = browser.visit("/password", context, post={"new": "pw2"}).cookies["sessionid"].value
+    now = get_user_model()._default_manager.get().get_session_auth_hash()
+    assert engine.read(key).data["_auth_user_hash"] == now  # a legacy session of her own, under a new key
+    assert key != old
+    assert engine.read(old).data["_auth_user_hash"] == before  # what an old ticket names opens nothing
+
+    api.down = False
+    api.before.clear()
+    conf.runtime().transport._breaker.leave(True)
+    outbox._rows().update(due=0)
+    outbox.deliver_due(conf.runtime(), 10)
+    assert api.data(logged_in["id"])["_auth_user_hash"] == before
+    assert "exceptSession" not in api.last("End")  # it ends with the others
+    assert browser.visit("/who", api.context(sys="legacy")).json()["user"] == "ann"
 
 
 def test_a_changed_password_without_keeping_the_session_ends_this_one_too(api, browser, logged_in, pk):

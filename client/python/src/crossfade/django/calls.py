@@ -48,6 +48,15 @@ def _text(name: str, value: Any) -> str:
     return value
 
 
+def _subject(name: str, value: Any) -> str:
+    """A user id, as one column holds it. What a database's collation may take for nothing at all (white
+    space, control and invisible characters) would name everybody."""
+    subject = _text(name, value)
+    if subject and (len(subject) > 255 or not subject.isprintable() or subject != subject.strip()):
+        raise Malformed(f"{name}: want a user id of at most 255 characters, all of them visible")
+    return subject
+
+
 def _chosen_key(name: str, value: Any) -> str:
     if not valid(value):
         raise Malformed(f"{name}: want 8 to 40 of a-z and 0-9")
@@ -121,7 +130,7 @@ _MESSAGES: dict[str, dict[str, Any]] = {
         "generation": _number,
         "version": _number,
         "kind": _one_of("guest", "authenticated"),
-        "subject": _text,
+        "subject": _subject,
         "auth_time": _time,
         "born": _mark,
         "visitor": _id,
@@ -132,7 +141,7 @@ _MESSAGES: dict[str, dict[str, Any]] = {
     "end": {
         "operation": _needed_id,
         "lineage": _id,
-        "subject": _text,
+        "subject": _subject,
         "everybody": _flag,
         "before": _number,
         "except": _id,

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from crossfade.errors import SessionEnded
+from crossfade.errors import SessionEnded, Unavailable
 
 from ..stores.changes import Changes
 from . import counterpart, fallback
@@ -75,8 +75,14 @@ def new_password(store: SessionStore, changes: Changes) -> None:
     at = (context and context.auth_time) or None
     made = counterpart.make(store, store.subject_before, at)
     methods, level = (context.methods, context.level or "") if context else ((), "")
-    # 0 would be "just now"; a time that is not known must not become the latest of all.
-    _renew(store, changes, made, at or 1, methods, level)
+    try:
+        # 0 would be "just now"; a time that is not known must not become the latest of all.
+        _renew(store, changes, made, at or 1, methods, level)
+    except Unavailable:
+        # Its secret cannot be changed now, and later nobody could tell its owner the new one. So she gets a
+        # legacy session, and the old one ends with all others of hers: it never gets the new hash.
+        store.spare = made
+        raise
 
 
 def _renew(

@@ -35,9 +35,10 @@ def settle(visit: Visit, session: SessionBase) -> None:
     for operation, subject in visit.pending:
         stands = _stands(session, subject)
         if stands and isinstance(session, SessionStore):
-            # Or the legacy session that this response hands out in its place.
-            given = session.legacy_cookie[0] if session.legacy_cookie else ""
-            outbox.spare(operation, session=session.selector.id, legacy_key=given)
+            if session.legacy_cookie:  # this response hands it out in the place of the new one
+                outbox.spare(operation, legacy_key=session.legacy_cookie[0])
+            else:
+                outbox.spare(operation, session=session.selector.id)
         ended = outbox.try_one(operation, visit.runtime)
         if stands and isinstance(session, Stamped):
             if ended is None:
