@@ -122,7 +122,7 @@ func (s *Store) Scan(ctx context.Context, after string, limit int) ([]*session.R
 
 // Commit seals what is written. See session.Store.
 func (s *Store) Commit(ctx context.Context, ops ...session.Op) (session.Result, error) {
-	out := make([]session.Op, 0, len(ops)+1)
+	out := make([]session.Op, 0, len(ops))
 	for _, op := range ops {
 		switch op := op.(type) {
 		case session.Insert:
@@ -130,7 +130,10 @@ func (s *Store) Commit(ctx context.Context, ops ...session.Op) (session.Result, 
 		case session.Update:
 			out = append(out, session.Update{Record: s.formed(op.Record)})
 		case session.EndSubject:
-			out = append(out, s.endSubject(op)...)
+			s.gather(ctx, op)
+			names := s.names(op.Subject)
+			op.Subject = names[len(names)-1]
+			out = append(out, op)
 		default:
 			out = append(out, op)
 		}

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/base64"
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -100,24 +101,45 @@ func (s *Store) OfSubject(ctx context.Context, subject string, after session.Cur
 	return all[:min(limit, len(all))], nil
 }
 
-// endSubject ends a subject under all its names, in one commit. Each draws a mark, so that it is in force for
-// whoever reads one of the names alone. The first carries the notice, which covers what the others end; the
-// last, with the highest mark, spares the session that is to be spared.
-func (s *Store) endSubject(op session.EndSubject) []session.Op {
-	var out []session.Op
-	names := s.names(op.Subject)
-	for i, name := range names {
-		one := op
-		one.Subject = name
-		if i > 0 {
-			one.Notify = nil
+// gatherAtMost bounds what an end rewrites before it. What is left is ended by the mark all the same.
+const gatherAtMost = 500
+
+// gather brings a subject's sessions under the name that is written now, so that the end which follows finds
+// them: it then leaves tombstones and tells what it covers. It decides nothing: a session that it misses is
+// older than the mark, which every reader finds under any name. So trouble is logged and the end goes on.
+func (s *Store) gather(ctx context.Context, op session.EndSubject) {
+	names, left := s.names(op.Subject), gatherAtMost
+	for _, name := range names[:len(names)-1] {
+		var at session.Cursor
+		for left > 0 {
+			recs, err := s.Store.OfSubject(ctx, name, at, min(left, 100))
+			if err != nil {
+				s.log.WarnContext(ctx, "an end could not gather sessions that are stored in another form; its mark ends them", "err", err)
+				return
+			}
+			for _, r := range recs {
+				at = session.Cursor{Created: r.Created, ID: r.ID}
+				if r.Lineage != op.ExceptLineage {
+					s.rewrite(ctx, r.ID)
+				}
+			}
+			left -= len(recs)
+			if len(recs) < 100 {
+				break
+			}
 		}
-		if i < len(names)-1 {
-			one.Except, one.ExceptVersion = session.ID{}, 0
-		}
-		out = append(out, one)
 	}
-	return out
+}
+
+func (s *Store) rewrite(ctx context.Context, id session.ID) {
+	r, err := s.Full(ctx, id)
+	if err == nil && r != nil {
+		r.Version++
+		_, err = s.Store.Commit(ctx, session.Update{Record: s.formed(r)})
+	}
+	if err != nil && !errors.Is(err, session.ErrConflict) {
+		s.log.WarnContext(ctx, "an end could not rewrite a session that is stored in another form; its mark ends it", "session", id, "err", err)
+	}
 }
 
 // Marks reads the revocation state. See session.Store.
