@@ -35,6 +35,7 @@ func (m *Manager) Start(ctx context.Context) {
 	ctx, m.life.stop = context.WithCancel(ctx)
 	m.life.done.Go(func() { m.every(ctx, flushEvery, m.flush) })
 	m.life.done.Go(func() { m.every(ctx, sweepEvery, m.sweep) })
+	m.life.done.Go(func() { m.every(ctx, sweepEvery, m.sweepAllAttributes) })
 	if m.watcher != nil {
 		m.life.done.Go(func() { m.keepWatch(ctx) })
 		m.life.done.Go(func() { m.every(ctx, deniedEvery, m.forgetConfirmed) })

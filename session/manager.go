@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"crypto/subtle"
+	"encoding/hex"
 	"errors"
 	"hash/maphash"
 	"io"
@@ -34,6 +35,7 @@ type Manager struct {
 	denied    *denials
 	condemned condemned
 	auditor   atomic.Pointer[Auditor]
+	holder    string // who this process is where only one may work
 	registry  atomic.Pointer[registry.Registry]
 	onWrite   atomic.Pointer[func(*Session)]
 	observer  atomic.Pointer[Observer]
@@ -86,8 +88,12 @@ func New(cfg Config, store Store, keys *keyring.Ring, clock func() time.Time, ra
 	if err != nil {
 		return nil, storeTrouble(err, "read outstanding ends")
 	}
+	var who [8]byte
+	if _, err := io.ReadFull(rand, who[:]); err != nil {
+		return nil, fault.Wrap(err, fault.Internal, "no randomness")
+	}
 	m := &Manager{
-		cfg: cfg, store: store, keys: keys, clock: clock, rand: rand, log: log,
+		holder: hex.EncodeToString(who[:]), cfg: cfg, store: store, keys: keys, clock: clock, rand: rand, log: log,
 		// The ids begin with a time, so that the store appends; the last byte spreads.
 		records: newGuarded[ID, *entry](cfg.CacheSize, func(id ID) byte { return id[15] }),
 		legacy:  newGuarded[KeyHash, known[*Key]](cfg.CacheSize, func(h KeyHash) byte { return h[31] }),

@@ -12,6 +12,12 @@ import (
 // Nil: no rules.
 func (m *Manager) UseRegistry(r *registry.Registry) { m.registry.Store(r) }
 
+// Attribute says what the registry knows of a key: who answers for it, and whether it is about a person.
+func (m *Manager) Attribute(key string) (owner string, personal bool) {
+	rules := m.registry.Load()
+	return rules.Owner(key), rules.Personal(key)
+}
+
 // checkWrite refuses what could never be stored, and what the registry does not allow.
 func (m *Manager) checkWrite(writer string, set map[string]json.RawMessage, del []string) error {
 	if err := m.cfg.Limits.checkValues(set); err != nil {

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -20,12 +21,14 @@ const (
 )
 
 // Walk visits every record of a store in small steps, in one process at a time, and goes on where a process
-// died. A round that changed something is followed by another; after one that did not the walk rests for a day.
+// died. A round that changed something is followed by another; after one that did not the walk rests.
 type Walk struct {
 	Store  Store
 	Name   string // of the note that its progress is kept in
 	Aim    string // what it makes of the records: another one begins anew
 	Holder string // who walks: differs from process to process
+	// Again is how long it rests after a round that changed nothing; 0: a day.
+	Again time.Duration
 	// Visit changes the records that need it and says how many it changed, and how many it could not.
 	Visit func(ctx context.Context, recs []*Record) (changed, failed int, err error)
 }
@@ -54,7 +57,7 @@ func (w *Walk) Step(ctx context.Context, now time.Time) (at Walked, more bool, e
 		return at, false, nil
 	case at.Aim != w.Aim:
 		at = Walked{Aim: w.Aim}
-	case !at.Done.IsZero() && now.Before(at.Done.Add(walkAgain)):
+	case !at.Done.IsZero() && now.Before(at.Done.Add(cmp.Or(w.Again, walkAgain))):
 		return at, false, nil
 	}
 	if !at.Done.IsZero() {

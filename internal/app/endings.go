@@ -29,6 +29,11 @@ type endings struct {
 
 func (e *endings) record(ctx context.Context, end sessionapi.OperatorEnd) { e.put(ctx, note(end)) }
 
+// exported puts on record who has seen what is held about a subject.
+func (e *endings) exported(ctx context.Context, author, subject string) {
+	e.put(ctx, control.Note{Author: author, Reason: "everything held about the subject was read", Action: "session_export", Subject: "subject " + subject})
+}
+
 func (e *endings) put(ctx context.Context, n control.Note) {
 	written := make(chan struct{})
 	rows, done := context.WithTimeout(context.WithoutCancel(ctx), rowWithin) // the caller may be gone by then
@@ -36,7 +41,7 @@ func (e *endings) put(ctx context.Context, n control.Note) {
 		defer close(written)
 		defer done()
 		if err := e.write(rows, n); err != nil {
-			e.log.ErrorContext(rows, "sessions have ended, but the changelog does not take it", "author", n.Author, "reason", n.Reason,
+			e.log.ErrorContext(rows, "it is done, but the changelog does not take it", "action", n.Action, "author", n.Author, "reason", n.Reason,
 				"of", n.Subject, "detail", n.Detail, "err", err)
 		}
 	})
@@ -60,6 +65,10 @@ func note(end sessionapi.OperatorEnd) control.Note {
 		n.Detail = "1 session in the new system"
 	default:
 		n.Detail = fmt.Sprintf("%d sessions in the new system", end.Done.Sessions)
+	}
+	if end.Erased {
+		n.Action = "session_erase"
+		n.Detail += ", personal data erased"
 	}
 	if end.Except != "" {
 		n.Detail += ", all but " + end.Except

@@ -27,7 +27,7 @@ func (a *App) internalHandler(g *generation, secrets *config.Secrets) (http.Hand
 	}
 	sessions, err := sessionapi.New(sessionapi.Config{
 		Manager: a.sessions, EndRuns: a.endRuns, Ring: a.ring, Signer: a.signer, Clients: clients, Clock: a.opts.Clock, Log: a.log,
-		Ended: a.endings.record,
+		Ended: a.endings.record, Exported: a.endings.exported,
 	})
 	if err != nil {
 		return nil, err

@@ -44,6 +44,7 @@ type OperatorEnd struct {
 	Author, Reason string
 	What           string // "session <id>", "lineage <id>", "subject <id>" or "everybody"
 	Except         string // the session that was spared; empty: none
+	Erased         bool   // their personal data is erased as well
 	Done           session.Ended
 }
 

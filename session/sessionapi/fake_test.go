@@ -122,3 +122,26 @@ func (m *fakeManager) List(_ context.Context, _, page string, limit int) ([]*ses
 	}
 	return out, page + "+", m.fail
 }
+
+func (m *fakeManager) Export(_ context.Context, subject, page string) (session.Exported, error) {
+	out := session.Exported{Mark: 7, Pending: []session.PendingEnd{{Reason: "logout", Attempts: 2}}}
+	for id, s := range m.sessions {
+		if s.Subject == subject {
+			out.Records = append(out.Records, session.Held{Session: s, Attributes: m.attrs[id], Keep: s.ExpiresAt})
+		}
+	}
+	if page == "" {
+		out.Next = "2"
+	}
+	return out, m.fail
+}
+
+func (m *fakeManager) Erase(_ context.Context, subject, reason, page string) (session.Erased, error) {
+	m.end = &session.End{Subject: subject, Reason: reason}
+	if page == "" {
+		return session.Erased{Ended: session.Ended{Sessions: 2, Outstanding: 1}, Records: 3, Next: "2"}, m.fail
+	}
+	return session.Erased{Records: 1}, m.fail
+}
+
+func (m *fakeManager) Attribute(key string) (string, bool) { return "shop", key == "cart" }

@@ -47,6 +47,9 @@ type Manager interface {
 	End(ctx context.Context, e session.End) (session.Ended, error)
 	List(ctx context.Context, subject, page string, limit int) ([]*session.Session, string, error)
 	CurrentMark() session.Mark
+	Export(ctx context.Context, subject, page string) (session.Exported, error)
+	Erase(ctx context.Context, subject, reason, page string) (session.Erased, error)
+	Attribute(key string) (owner string, personal bool)
 }
 
 // EndRuns is what the API needs of [endrun.Runner].
@@ -75,6 +78,8 @@ type Config struct {
 	// Ended hears of each end that an operator (role admin) made, when it is in force and before the answer.
 	// It cannot fail, and whoever gives it sees to it that it does not wait long. Nil: nobody listens.
 	Ended func(ctx context.Context, e OperatorEnd)
+	// Exported hears of each export of a subject that begins, as Ended does of ends. Nil: nobody listens.
+	Exported func(ctx context.Context, author, subject string)
 }
 
 // API implements the session service.

@@ -27,6 +27,8 @@ func RunManager(t *testing.T, open func(testing.TB) session.Store) {
 		"limits":      testLimits,
 		"registry":    testRegistry,
 		"merges":      testMerges,
+		"held":        testHeld,
+		"retention":   testRetentionSweep,
 		"expiry":      testExpiry,
 		"rotate":      testRotate,
 		"login":       testLogin,

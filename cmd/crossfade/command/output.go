@@ -23,6 +23,11 @@ func (p *program) answer(m proto.Message, people func(w io.Writer)) error {
 		people(p.Out)
 		return nil
 	}
+	return p.answerAsJSON(m)
+}
+
+// answerAsJSON prints a message of the API as JSON.
+func (p *program) answerAsJSON(m proto.Message) error {
 	text, err := protojson.MarshalOptions{EmitUnpopulated: true, UseProtoNames: true}.Marshal(m)
 	if err != nil {
 		return fault.Wrap(err, fault.Internal, "cannot write the answer as JSON")

@@ -21,7 +21,8 @@ func (p *program) sessionCommand() *cobra.Command {
 		Use: "session", Short: "Find, look at and end sessions",
 		Long: `Sessions are named by their public id, which may be logged and shown. Ending one ends its
 whole lineage, in both systems.`,
-	}, p.sessionFindCommand(), p.sessionShowCommand(), p.sessionEndCommand(), p.sessionEndsCommand())
+	}, p.sessionFindCommand(), p.sessionShowCommand(), p.sessionEndCommand(), p.sessionEndsCommand(),
+		p.sessionExportCommand(), p.sessionEraseCommand())
 }
 
 func (p *program) sessionFindCommand() *cobra.Command {

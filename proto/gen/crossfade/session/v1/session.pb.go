@@ -2236,6 +2236,485 @@ func (x *ListResponse) GetNextPage() string {
 	return ""
 }
 
+type ExportRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Subject       string                 `protobuf:"bytes,1,opt,name=subject,proto3" json:"subject,omitempty"`
+	Page          string                 `protobuf:"bytes,2,opt,name=page,proto3" json:"page,omitempty"`     // next_page of the answer before; empty begins
+	Author        string                 `protobuf:"bytes,3,opt,name=author,proto3" json:"author,omitempty"` // for the changelog; empty: "admin"
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExportRequest) Reset() {
+	*x = ExportRequest{}
+	mi := &file_crossfade_session_v1_session_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExportRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExportRequest) ProtoMessage() {}
+
+func (x *ExportRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_crossfade_session_v1_session_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExportRequest.ProtoReflect.Descriptor instead.
+func (*ExportRequest) Descriptor() ([]byte, []int) {
+	return file_crossfade_session_v1_session_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *ExportRequest) GetSubject() string {
+	if x != nil {
+		return x.Subject
+	}
+	return ""
+}
+
+func (x *ExportRequest) GetPage() string {
+	if x != nil {
+		return x.Page
+	}
+	return ""
+}
+
+func (x *ExportRequest) GetAuthor() string {
+	if x != nil {
+		return x.Author
+	}
+	return ""
+}
+
+type ExportResponse struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Records []*HeldRecord          `protobuf:"bytes,1,rep,name=records,proto3" json:"records,omitempty"`
+	// The mark of the last end of all of the subject's sessions; 0: none.
+	Mark uint64 `protobuf:"varint,2,opt,name=mark,proto3" json:"mark,omitempty"`
+	// Ends of this subject that legacy has not confirmed, in the first part.
+	Pending       []*HeldEnd `protobuf:"bytes,3,rep,name=pending,proto3" json:"pending,omitempty"`
+	NextPage      string     `protobuf:"bytes,4,opt,name=next_page,json=nextPage,proto3" json:"next_page,omitempty"` // empty: this was the last part
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExportResponse) Reset() {
+	*x = ExportResponse{}
+	mi := &file_crossfade_session_v1_session_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExportResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExportResponse) ProtoMessage() {}
+
+func (x *ExportResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_crossfade_session_v1_session_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExportResponse.ProtoReflect.Descriptor instead.
+func (*ExportResponse) Descriptor() ([]byte, []int) {
+	return file_crossfade_session_v1_session_proto_rawDescGZIP(), []int{31}
+}
+
+func (x *ExportResponse) GetRecords() []*HeldRecord {
+	if x != nil {
+		return x.Records
+	}
+	return nil
+}
+
+func (x *ExportResponse) GetMark() uint64 {
+	if x != nil {
+		return x.Mark
+	}
+	return 0
+}
+
+func (x *ExportResponse) GetPending() []*HeldEnd {
+	if x != nil {
+		return x.Pending
+	}
+	return nil
+}
+
+func (x *ExportResponse) GetNextPage() string {
+	if x != nil {
+		return x.NextPage
+	}
+	return ""
+}
+
+// HeldRecord is one record, without its secrets.
+type HeldRecord struct {
+	state         protoimpl.MessageState    `protogen:"open.v1"`
+	Session       *Session                  `protobuf:"bytes,1,opt,name=session,proto3" json:"session,omitempty"`
+	Attributes    map[string]*HeldAttribute `protobuf:"bytes,2,rep,name=attributes,proto3" json:"attributes,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	View          bool                      `protobuf:"varint,3,opt,name=view,proto3" json:"view,omitempty"`                            // what the subject had as a guest, from before a login
+	KeepUntil     int64                     `protobuf:"varint,4,opt,name=keep_until,json=keepUntil,proto3" json:"keep_until,omitempty"` // Unix seconds: the record is deleted then, at the latest
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HeldRecord) Reset() {
+	*x = HeldRecord{}
+	mi := &file_crossfade_session_v1_session_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HeldRecord) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HeldRecord) ProtoMessage() {}
+
+func (x *HeldRecord) ProtoReflect() protoreflect.Message {
+	mi := &file_crossfade_session_v1_session_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HeldRecord.ProtoReflect.Descriptor instead.
+func (*HeldRecord) Descriptor() ([]byte, []int) {
+	return file_crossfade_session_v1_session_proto_rawDescGZIP(), []int{32}
+}
+
+func (x *HeldRecord) GetSession() *Session {
+	if x != nil {
+		return x.Session
+	}
+	return nil
+}
+
+func (x *HeldRecord) GetAttributes() map[string]*HeldAttribute {
+	if x != nil {
+		return x.Attributes
+	}
+	return nil
+}
+
+func (x *HeldRecord) GetView() bool {
+	if x != nil {
+		return x.View
+	}
+	return false
+}
+
+func (x *HeldRecord) GetKeepUntil() int64 {
+	if x != nil {
+		return x.KeepUntil
+	}
+	return 0
+}
+
+type HeldAttribute struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Value         string                 `protobuf:"bytes,1,opt,name=value,proto3" json:"value,omitempty"`        // JSON text; empty when withheld
+	Withheld      bool                   `protobuf:"varint,2,opt,name=withheld,proto3" json:"withheld,omitempty"` // the legacy system's own bookkeeping, which is close to a credential
+	Personal      bool                   `protobuf:"varint,3,opt,name=personal,proto3" json:"personal,omitempty"` // as session.attributes says
+	Owner         string                 `protobuf:"bytes,4,opt,name=owner,proto3" json:"owner,omitempty"`
+	Written       int64                  `protobuf:"varint,5,opt,name=written,proto3" json:"written,omitempty"` // Unix seconds; 0: not known
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HeldAttribute) Reset() {
+	*x = HeldAttribute{}
+	mi := &file_crossfade_session_v1_session_proto_msgTypes[33]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HeldAttribute) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HeldAttribute) ProtoMessage() {}
+
+func (x *HeldAttribute) ProtoReflect() protoreflect.Message {
+	mi := &file_crossfade_session_v1_session_proto_msgTypes[33]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HeldAttribute.ProtoReflect.Descriptor instead.
+func (*HeldAttribute) Descriptor() ([]byte, []int) {
+	return file_crossfade_session_v1_session_proto_rawDescGZIP(), []int{33}
+}
+
+func (x *HeldAttribute) GetValue() string {
+	if x != nil {
+		return x.Value
+	}
+	return ""
+}
+
+func (x *HeldAttribute) GetWithheld() bool {
+	if x != nil {
+		return x.Withheld
+	}
+	return false
+}
+
+func (x *HeldAttribute) GetPersonal() bool {
+	if x != nil {
+		return x.Personal
+	}
+	return false
+}
+
+func (x *HeldAttribute) GetOwner() string {
+	if x != nil {
+		return x.Owner
+	}
+	return ""
+}
+
+func (x *HeldAttribute) GetWritten() int64 {
+	if x != nil {
+		return x.Written
+	}
+	return 0
+}
+
+type HeldEnd struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Reason        string                 `protobuf:"bytes,1,opt,name=reason,proto3" json:"reason,omitempty"`
+	Since         int64                  `protobuf:"varint,2,opt,name=since,proto3" json:"since,omitempty"` // Unix seconds
+	Attempts      int32                  `protobuf:"varint,3,opt,name=attempts,proto3" json:"attempts,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HeldEnd) Reset() {
+	*x = HeldEnd{}
+	mi := &file_crossfade_session_v1_session_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HeldEnd) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HeldEnd) ProtoMessage() {}
+
+func (x *HeldEnd) ProtoReflect() protoreflect.Message {
+	mi := &file_crossfade_session_v1_session_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HeldEnd.ProtoReflect.Descriptor instead.
+func (*HeldEnd) Descriptor() ([]byte, []int) {
+	return file_crossfade_session_v1_session_proto_rawDescGZIP(), []int{34}
+}
+
+func (x *HeldEnd) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *HeldEnd) GetSince() int64 {
+	if x != nil {
+		return x.Since
+	}
+	return 0
+}
+
+func (x *HeldEnd) GetAttempts() int32 {
+	if x != nil {
+		return x.Attempts
+	}
+	return 0
+}
+
+type EraseRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Subject       string                 `protobuf:"bytes,1,opt,name=subject,proto3" json:"subject,omitempty"`
+	Reason        string                 `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"` // required
+	Author        string                 `protobuf:"bytes,3,opt,name=author,proto3" json:"author,omitempty"` // for the changelog; empty: "admin"
+	Page          string                 `protobuf:"bytes,4,opt,name=page,proto3" json:"page,omitempty"`     // next_page of the answer before; empty begins, and ends the sessions
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EraseRequest) Reset() {
+	*x = EraseRequest{}
+	mi := &file_crossfade_session_v1_session_proto_msgTypes[35]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EraseRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EraseRequest) ProtoMessage() {}
+
+func (x *EraseRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_crossfade_session_v1_session_proto_msgTypes[35]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EraseRequest.ProtoReflect.Descriptor instead.
+func (*EraseRequest) Descriptor() ([]byte, []int) {
+	return file_crossfade_session_v1_session_proto_rawDescGZIP(), []int{35}
+}
+
+func (x *EraseRequest) GetSubject() string {
+	if x != nil {
+		return x.Subject
+	}
+	return ""
+}
+
+func (x *EraseRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *EraseRequest) GetAuthor() string {
+	if x != nil {
+		return x.Author
+	}
+	return ""
+}
+
+func (x *EraseRequest) GetPage() string {
+	if x != nil {
+		return x.Page
+	}
+	return ""
+}
+
+type EraseResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Ended         uint64                 `protobuf:"varint,1,opt,name=ended,proto3" json:"ended,omitempty"`
+	Outstanding   uint64                 `protobuf:"varint,2,opt,name=outstanding,proto3" json:"outstanding,omitempty"`          // legacy confirmations that are still outstanding
+	Erased        uint64                 `protobuf:"varint,3,opt,name=erased,proto3" json:"erased,omitempty"`                    // records from which personal data was taken, in this part
+	NextPage      string                 `protobuf:"bytes,4,opt,name=next_page,json=nextPage,proto3" json:"next_page,omitempty"` // empty: this was the last part
+	Kept          []string               `protobuf:"bytes,5,rep,name=kept,proto3" json:"kept,omitempty"`                         // what is kept and why, in the last part
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EraseResponse) Reset() {
+	*x = EraseResponse{}
+	mi := &file_crossfade_session_v1_session_proto_msgTypes[36]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EraseResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EraseResponse) ProtoMessage() {}
+
+func (x *EraseResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_crossfade_session_v1_session_proto_msgTypes[36]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EraseResponse.ProtoReflect.Descriptor instead.
+func (*EraseResponse) Descriptor() ([]byte, []int) {
+	return file_crossfade_session_v1_session_proto_rawDescGZIP(), []int{36}
+}
+
+func (x *EraseResponse) GetEnded() uint64 {
+	if x != nil {
+		return x.Ended
+	}
+	return 0
+}
+
+func (x *EraseResponse) GetOutstanding() uint64 {
+	if x != nil {
+		return x.Outstanding
+	}
+	return 0
+}
+
+func (x *EraseResponse) GetErased() uint64 {
+	if x != nil {
+		return x.Erased
+	}
+	return 0
+}
+
+func (x *EraseResponse) GetNextPage() string {
+	if x != nil {
+		return x.NextPage
+	}
+	return ""
+}
+
+func (x *EraseResponse) GetKept() []string {
+	if x != nil {
+		return x.Kept
+	}
+	return nil
+}
+
 type RedeemRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Handoff       string                 `protobuf:"bytes,1,opt,name=handoff,proto3" json:"handoff,omitempty"`
@@ -2245,7 +2724,7 @@ type RedeemRequest struct {
 
 func (x *RedeemRequest) Reset() {
 	*x = RedeemRequest{}
-	mi := &file_crossfade_session_v1_session_proto_msgTypes[30]
+	mi := &file_crossfade_session_v1_session_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2257,7 +2736,7 @@ func (x *RedeemRequest) String() string {
 func (*RedeemRequest) ProtoMessage() {}
 
 func (x *RedeemRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_session_v1_session_proto_msgTypes[30]
+	mi := &file_crossfade_session_v1_session_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2270,7 +2749,7 @@ func (x *RedeemRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RedeemRequest.ProtoReflect.Descriptor instead.
 func (*RedeemRequest) Descriptor() ([]byte, []int) {
-	return file_crossfade_session_v1_session_proto_rawDescGZIP(), []int{30}
+	return file_crossfade_session_v1_session_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *RedeemRequest) GetHandoff() string {
@@ -2290,7 +2769,7 @@ type RedeemResponse struct {
 
 func (x *RedeemResponse) Reset() {
 	*x = RedeemResponse{}
-	mi := &file_crossfade_session_v1_session_proto_msgTypes[31]
+	mi := &file_crossfade_session_v1_session_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2302,7 +2781,7 @@ func (x *RedeemResponse) String() string {
 func (*RedeemResponse) ProtoMessage() {}
 
 func (x *RedeemResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_crossfade_session_v1_session_proto_msgTypes[31]
+	mi := &file_crossfade_session_v1_session_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2315,7 +2794,7 @@ func (x *RedeemResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RedeemResponse.ProtoReflect.Descriptor instead.
 func (*RedeemResponse) Descriptor() ([]byte, []int) {
-	return file_crossfade_session_v1_session_proto_rawDescGZIP(), []int{31}
+	return file_crossfade_session_v1_session_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *RedeemResponse) GetToken() string {
@@ -2529,12 +3008,55 @@ const file_crossfade_session_v1_session_proto_rawDesc = "" +
 	"\x05limit\x18\x03 \x01(\x05R\x05limit\"f\n" +
 	"\fListResponse\x129\n" +
 	"\bsessions\x18\x01 \x03(\v2\x1d.crossfade.session.v1.SessionR\bsessions\x12\x1b\n" +
-	"\tnext_page\x18\x02 \x01(\tR\bnextPage\")\n" +
+	"\tnext_page\x18\x02 \x01(\tR\bnextPage\"U\n" +
+	"\rExportRequest\x12\x18\n" +
+	"\asubject\x18\x01 \x01(\tR\asubject\x12\x12\n" +
+	"\x04page\x18\x02 \x01(\tR\x04page\x12\x16\n" +
+	"\x06author\x18\x03 \x01(\tR\x06author\"\xb6\x01\n" +
+	"\x0eExportResponse\x12:\n" +
+	"\arecords\x18\x01 \x03(\v2 .crossfade.session.v1.HeldRecordR\arecords\x12\x12\n" +
+	"\x04mark\x18\x02 \x01(\x04R\x04mark\x127\n" +
+	"\apending\x18\x03 \x03(\v2\x1d.crossfade.session.v1.HeldEndR\apending\x12\x1b\n" +
+	"\tnext_page\x18\x04 \x01(\tR\bnextPage\"\xae\x02\n" +
+	"\n" +
+	"HeldRecord\x127\n" +
+	"\asession\x18\x01 \x01(\v2\x1d.crossfade.session.v1.SessionR\asession\x12P\n" +
+	"\n" +
+	"attributes\x18\x02 \x03(\v20.crossfade.session.v1.HeldRecord.AttributesEntryR\n" +
+	"attributes\x12\x12\n" +
+	"\x04view\x18\x03 \x01(\bR\x04view\x12\x1d\n" +
+	"\n" +
+	"keep_until\x18\x04 \x01(\x03R\tkeepUntil\x1ab\n" +
+	"\x0fAttributesEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x129\n" +
+	"\x05value\x18\x02 \x01(\v2#.crossfade.session.v1.HeldAttributeR\x05value:\x028\x01\"\x8d\x01\n" +
+	"\rHeldAttribute\x12\x14\n" +
+	"\x05value\x18\x01 \x01(\tR\x05value\x12\x1a\n" +
+	"\bwithheld\x18\x02 \x01(\bR\bwithheld\x12\x1a\n" +
+	"\bpersonal\x18\x03 \x01(\bR\bpersonal\x12\x14\n" +
+	"\x05owner\x18\x04 \x01(\tR\x05owner\x12\x18\n" +
+	"\awritten\x18\x05 \x01(\x03R\awritten\"S\n" +
+	"\aHeldEnd\x12\x16\n" +
+	"\x06reason\x18\x01 \x01(\tR\x06reason\x12\x14\n" +
+	"\x05since\x18\x02 \x01(\x03R\x05since\x12\x1a\n" +
+	"\battempts\x18\x03 \x01(\x05R\battempts\"l\n" +
+	"\fEraseRequest\x12\x18\n" +
+	"\asubject\x18\x01 \x01(\tR\asubject\x12\x16\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\x12\x16\n" +
+	"\x06author\x18\x03 \x01(\tR\x06author\x12\x12\n" +
+	"\x04page\x18\x04 \x01(\tR\x04page\"\x90\x01\n" +
+	"\rEraseResponse\x12\x14\n" +
+	"\x05ended\x18\x01 \x01(\x04R\x05ended\x12 \n" +
+	"\voutstanding\x18\x02 \x01(\x04R\voutstanding\x12\x16\n" +
+	"\x06erased\x18\x03 \x01(\x04R\x06erased\x12\x1b\n" +
+	"\tnext_page\x18\x04 \x01(\tR\bnextPage\x12\x12\n" +
+	"\x04kept\x18\x05 \x03(\tR\x04kept\")\n" +
 	"\rRedeemRequest\x12\x18\n" +
 	"\ahandoff\x18\x01 \x01(\tR\ahandoff\"_\n" +
 	"\x0eRedeemResponse\x12\x14\n" +
 	"\x05token\x18\x01 \x01(\tR\x05token\x127\n" +
-	"\asession\x18\x02 \x01(\v2\x1d.crossfade.session.v1.SessionR\asession2\x85\t\n" +
+	"\asession\x18\x02 \x01(\v2\x1d.crossfade.session.v1.SessionR\asession2\xac\n" +
+	"\n" +
 	"\x0eSessionService\x12V\n" +
 	"\aResolve\x12$.crossfade.session.v1.ResolveRequest\x1a%.crossfade.session.v1.ResolveResponse\x12J\n" +
 	"\x03Get\x12 .crossfade.session.v1.GetRequest\x1a!.crossfade.session.v1.GetResponse\x12P\n" +
@@ -2548,6 +3070,8 @@ const file_crossfade_session_v1_session_proto_rawDesc = "" +
 	"\tGetEndRun\x12&.crossfade.session.v1.GetEndRunRequest\x1a'.crossfade.session.v1.GetEndRunResponse\x12e\n" +
 	"\fCancelEndRun\x12).crossfade.session.v1.CancelEndRunRequest\x1a*.crossfade.session.v1.CancelEndRunResponse\x12M\n" +
 	"\x04List\x12!.crossfade.session.v1.ListRequest\x1a\".crossfade.session.v1.ListResponse\x12S\n" +
+	"\x06Export\x12#.crossfade.session.v1.ExportRequest\x1a$.crossfade.session.v1.ExportResponse\x12P\n" +
+	"\x05Erase\x12\".crossfade.session.v1.EraseRequest\x1a#.crossfade.session.v1.EraseResponse\x12S\n" +
 	"\x06Redeem\x12#.crossfade.session.v1.RedeemRequest\x1a$.crossfade.session.v1.RedeemResponseBBZ@crossfade.dev/crossfade/proto/gen/crossfade/session/v1;sessionv1b\x06proto3"
 
 var (
@@ -2562,7 +3086,7 @@ func file_crossfade_session_v1_session_proto_rawDescGZIP() []byte {
 	return file_crossfade_session_v1_session_proto_rawDescData
 }
 
-var file_crossfade_session_v1_session_proto_msgTypes = make([]protoimpl.MessageInfo, 35)
+var file_crossfade_session_v1_session_proto_msgTypes = make([]protoimpl.MessageInfo, 43)
 var file_crossfade_session_v1_session_proto_goTypes = []any{
 	(*Session)(nil),              // 0: crossfade.session.v1.Session
 	(*Device)(nil),               // 1: crossfade.session.v1.Device
@@ -2594,22 +3118,30 @@ var file_crossfade_session_v1_session_proto_goTypes = []any{
 	(*CancelEndRunResponse)(nil), // 27: crossfade.session.v1.CancelEndRunResponse
 	(*ListRequest)(nil),          // 28: crossfade.session.v1.ListRequest
 	(*ListResponse)(nil),         // 29: crossfade.session.v1.ListResponse
-	(*RedeemRequest)(nil),        // 30: crossfade.session.v1.RedeemRequest
-	(*RedeemResponse)(nil),       // 31: crossfade.session.v1.RedeemResponse
-	nil,                          // 32: crossfade.session.v1.Attributes.ValuesEntry
-	nil,                          // 33: crossfade.session.v1.PatchRequest.IfVersionEntry
-	nil,                          // 34: crossfade.session.v1.EndWhere.AttributesEntry
+	(*ExportRequest)(nil),        // 30: crossfade.session.v1.ExportRequest
+	(*ExportResponse)(nil),       // 31: crossfade.session.v1.ExportResponse
+	(*HeldRecord)(nil),           // 32: crossfade.session.v1.HeldRecord
+	(*HeldAttribute)(nil),        // 33: crossfade.session.v1.HeldAttribute
+	(*HeldEnd)(nil),              // 34: crossfade.session.v1.HeldEnd
+	(*EraseRequest)(nil),         // 35: crossfade.session.v1.EraseRequest
+	(*EraseResponse)(nil),        // 36: crossfade.session.v1.EraseResponse
+	(*RedeemRequest)(nil),        // 37: crossfade.session.v1.RedeemRequest
+	(*RedeemResponse)(nil),       // 38: crossfade.session.v1.RedeemResponse
+	nil,                          // 39: crossfade.session.v1.Attributes.ValuesEntry
+	nil,                          // 40: crossfade.session.v1.PatchRequest.IfVersionEntry
+	nil,                          // 41: crossfade.session.v1.EndWhere.AttributesEntry
+	nil,                          // 42: crossfade.session.v1.HeldRecord.AttributesEntry
 }
 var file_crossfade_session_v1_session_proto_depIdxs = []int32{
 	1,  // 0: crossfade.session.v1.Session.device:type_name -> crossfade.session.v1.Device
-	32, // 1: crossfade.session.v1.Attributes.values:type_name -> crossfade.session.v1.Attributes.ValuesEntry
+	39, // 1: crossfade.session.v1.Attributes.values:type_name -> crossfade.session.v1.Attributes.ValuesEntry
 	0,  // 2: crossfade.session.v1.ResolveResponse.session:type_name -> crossfade.session.v1.Session
 	3,  // 3: crossfade.session.v1.GetRequest.session:type_name -> crossfade.session.v1.Selector
 	0,  // 4: crossfade.session.v1.GetResponse.session:type_name -> crossfade.session.v1.Session
 	2,  // 5: crossfade.session.v1.GetResponse.attributes:type_name -> crossfade.session.v1.Attributes
 	3,  // 6: crossfade.session.v1.PatchRequest.session:type_name -> crossfade.session.v1.Selector
 	2,  // 7: crossfade.session.v1.PatchRequest.set:type_name -> crossfade.session.v1.Attributes
-	33, // 8: crossfade.session.v1.PatchRequest.if_version:type_name -> crossfade.session.v1.PatchRequest.IfVersionEntry
+	40, // 8: crossfade.session.v1.PatchRequest.if_version:type_name -> crossfade.session.v1.PatchRequest.IfVersionEntry
 	0,  // 9: crossfade.session.v1.PatchResponse.session:type_name -> crossfade.session.v1.Session
 	3,  // 10: crossfade.session.v1.UpgradeRequest.session:type_name -> crossfade.session.v1.Selector
 	2,  // 11: crossfade.session.v1.UpgradeRequest.set:type_name -> crossfade.session.v1.Attributes
@@ -2622,7 +3154,7 @@ var file_crossfade_session_v1_session_proto_depIdxs = []int32{
 	3,  // 18: crossfade.session.v1.RotateRequest.session:type_name -> crossfade.session.v1.Selector
 	0,  // 19: crossfade.session.v1.RotateResponse.session:type_name -> crossfade.session.v1.Session
 	3,  // 20: crossfade.session.v1.EndRequest.session:type_name -> crossfade.session.v1.Selector
-	34, // 21: crossfade.session.v1.EndWhere.attributes:type_name -> crossfade.session.v1.EndWhere.AttributesEntry
+	41, // 21: crossfade.session.v1.EndWhere.attributes:type_name -> crossfade.session.v1.EndWhere.AttributesEntry
 	18, // 22: crossfade.session.v1.EndRun.where:type_name -> crossfade.session.v1.EndWhere
 	18, // 23: crossfade.session.v1.StartEndRunRequest.where:type_name -> crossfade.session.v1.EndWhere
 	19, // 24: crossfade.session.v1.StartEndRunResponse.run:type_name -> crossfade.session.v1.EndRun
@@ -2630,38 +3162,47 @@ var file_crossfade_session_v1_session_proto_depIdxs = []int32{
 	19, // 26: crossfade.session.v1.GetEndRunResponse.run:type_name -> crossfade.session.v1.EndRun
 	19, // 27: crossfade.session.v1.CancelEndRunResponse.run:type_name -> crossfade.session.v1.EndRun
 	0,  // 28: crossfade.session.v1.ListResponse.sessions:type_name -> crossfade.session.v1.Session
-	0,  // 29: crossfade.session.v1.RedeemResponse.session:type_name -> crossfade.session.v1.Session
-	4,  // 30: crossfade.session.v1.SessionService.Resolve:input_type -> crossfade.session.v1.ResolveRequest
-	6,  // 31: crossfade.session.v1.SessionService.Get:input_type -> crossfade.session.v1.GetRequest
-	8,  // 32: crossfade.session.v1.SessionService.Patch:input_type -> crossfade.session.v1.PatchRequest
-	10, // 33: crossfade.session.v1.SessionService.Upgrade:input_type -> crossfade.session.v1.UpgradeRequest
-	12, // 34: crossfade.session.v1.SessionService.StepUp:input_type -> crossfade.session.v1.StepUpRequest
-	14, // 35: crossfade.session.v1.SessionService.Rotate:input_type -> crossfade.session.v1.RotateRequest
-	16, // 36: crossfade.session.v1.SessionService.End:input_type -> crossfade.session.v1.EndRequest
-	20, // 37: crossfade.session.v1.SessionService.StartEndRun:input_type -> crossfade.session.v1.StartEndRunRequest
-	22, // 38: crossfade.session.v1.SessionService.ListEndRuns:input_type -> crossfade.session.v1.ListEndRunsRequest
-	24, // 39: crossfade.session.v1.SessionService.GetEndRun:input_type -> crossfade.session.v1.GetEndRunRequest
-	26, // 40: crossfade.session.v1.SessionService.CancelEndRun:input_type -> crossfade.session.v1.CancelEndRunRequest
-	28, // 41: crossfade.session.v1.SessionService.List:input_type -> crossfade.session.v1.ListRequest
-	30, // 42: crossfade.session.v1.SessionService.Redeem:input_type -> crossfade.session.v1.RedeemRequest
-	5,  // 43: crossfade.session.v1.SessionService.Resolve:output_type -> crossfade.session.v1.ResolveResponse
-	7,  // 44: crossfade.session.v1.SessionService.Get:output_type -> crossfade.session.v1.GetResponse
-	9,  // 45: crossfade.session.v1.SessionService.Patch:output_type -> crossfade.session.v1.PatchResponse
-	11, // 46: crossfade.session.v1.SessionService.Upgrade:output_type -> crossfade.session.v1.UpgradeResponse
-	13, // 47: crossfade.session.v1.SessionService.StepUp:output_type -> crossfade.session.v1.StepUpResponse
-	15, // 48: crossfade.session.v1.SessionService.Rotate:output_type -> crossfade.session.v1.RotateResponse
-	17, // 49: crossfade.session.v1.SessionService.End:output_type -> crossfade.session.v1.EndResponse
-	21, // 50: crossfade.session.v1.SessionService.StartEndRun:output_type -> crossfade.session.v1.StartEndRunResponse
-	23, // 51: crossfade.session.v1.SessionService.ListEndRuns:output_type -> crossfade.session.v1.ListEndRunsResponse
-	25, // 52: crossfade.session.v1.SessionService.GetEndRun:output_type -> crossfade.session.v1.GetEndRunResponse
-	27, // 53: crossfade.session.v1.SessionService.CancelEndRun:output_type -> crossfade.session.v1.CancelEndRunResponse
-	29, // 54: crossfade.session.v1.SessionService.List:output_type -> crossfade.session.v1.ListResponse
-	31, // 55: crossfade.session.v1.SessionService.Redeem:output_type -> crossfade.session.v1.RedeemResponse
-	43, // [43:56] is the sub-list for method output_type
-	30, // [30:43] is the sub-list for method input_type
-	30, // [30:30] is the sub-list for extension type_name
-	30, // [30:30] is the sub-list for extension extendee
-	0,  // [0:30] is the sub-list for field type_name
+	32, // 29: crossfade.session.v1.ExportResponse.records:type_name -> crossfade.session.v1.HeldRecord
+	34, // 30: crossfade.session.v1.ExportResponse.pending:type_name -> crossfade.session.v1.HeldEnd
+	0,  // 31: crossfade.session.v1.HeldRecord.session:type_name -> crossfade.session.v1.Session
+	42, // 32: crossfade.session.v1.HeldRecord.attributes:type_name -> crossfade.session.v1.HeldRecord.AttributesEntry
+	0,  // 33: crossfade.session.v1.RedeemResponse.session:type_name -> crossfade.session.v1.Session
+	33, // 34: crossfade.session.v1.HeldRecord.AttributesEntry.value:type_name -> crossfade.session.v1.HeldAttribute
+	4,  // 35: crossfade.session.v1.SessionService.Resolve:input_type -> crossfade.session.v1.ResolveRequest
+	6,  // 36: crossfade.session.v1.SessionService.Get:input_type -> crossfade.session.v1.GetRequest
+	8,  // 37: crossfade.session.v1.SessionService.Patch:input_type -> crossfade.session.v1.PatchRequest
+	10, // 38: crossfade.session.v1.SessionService.Upgrade:input_type -> crossfade.session.v1.UpgradeRequest
+	12, // 39: crossfade.session.v1.SessionService.StepUp:input_type -> crossfade.session.v1.StepUpRequest
+	14, // 40: crossfade.session.v1.SessionService.Rotate:input_type -> crossfade.session.v1.RotateRequest
+	16, // 41: crossfade.session.v1.SessionService.End:input_type -> crossfade.session.v1.EndRequest
+	20, // 42: crossfade.session.v1.SessionService.StartEndRun:input_type -> crossfade.session.v1.StartEndRunRequest
+	22, // 43: crossfade.session.v1.SessionService.ListEndRuns:input_type -> crossfade.session.v1.ListEndRunsRequest
+	24, // 44: crossfade.session.v1.SessionService.GetEndRun:input_type -> crossfade.session.v1.GetEndRunRequest
+	26, // 45: crossfade.session.v1.SessionService.CancelEndRun:input_type -> crossfade.session.v1.CancelEndRunRequest
+	28, // 46: crossfade.session.v1.SessionService.List:input_type -> crossfade.session.v1.ListRequest
+	30, // 47: crossfade.session.v1.SessionService.Export:input_type -> crossfade.session.v1.ExportRequest
+	35, // 48: crossfade.session.v1.SessionService.Erase:input_type -> crossfade.session.v1.EraseRequest
+	37, // 49: crossfade.session.v1.SessionService.Redeem:input_type -> crossfade.session.v1.RedeemRequest
+	5,  // 50: crossfade.session.v1.SessionService.Resolve:output_type -> crossfade.session.v1.ResolveResponse
+	7,  // 51: crossfade.session.v1.SessionService.Get:output_type -> crossfade.session.v1.GetResponse
+	9,  // 52: crossfade.session.v1.SessionService.Patch:output_type -> crossfade.session.v1.PatchResponse
+	11, // 53: crossfade.session.v1.SessionService.Upgrade:output_type -> crossfade.session.v1.UpgradeResponse
+	13, // 54: crossfade.session.v1.SessionService.StepUp:output_type -> crossfade.session.v1.StepUpResponse
+	15, // 55: crossfade.session.v1.SessionService.Rotate:output_type -> crossfade.session.v1.RotateResponse
+	17, // 56: crossfade.session.v1.SessionService.End:output_type -> crossfade.session.v1.EndResponse
+	21, // 57: crossfade.session.v1.SessionService.StartEndRun:output_type -> crossfade.session.v1.StartEndRunResponse
+	23, // 58: crossfade.session.v1.SessionService.ListEndRuns:output_type -> crossfade.session.v1.ListEndRunsResponse
+	25, // 59: crossfade.session.v1.SessionService.GetEndRun:output_type -> crossfade.session.v1.GetEndRunResponse
+	27, // 60: crossfade.session.v1.SessionService.CancelEndRun:output_type -> crossfade.session.v1.CancelEndRunResponse
+	29, // 61: crossfade.session.v1.SessionService.List:output_type -> crossfade.session.v1.ListResponse
+	31, // 62: crossfade.session.v1.SessionService.Export:output_type -> crossfade.session.v1.ExportResponse
+	36, // 63: crossfade.session.v1.SessionService.Erase:output_type -> crossfade.session.v1.EraseResponse
+	38, // 64: crossfade.session.v1.SessionService.Redeem:output_type -> crossfade.session.v1.RedeemResponse
+	50, // [50:65] is the sub-list for method output_type
+	35, // [35:50] is the sub-list for method input_type
+	35, // [35:35] is the sub-list for extension type_name
+	35, // [35:35] is the sub-list for extension extendee
+	0,  // [0:35] is the sub-list for field type_name
 }
 
 func init() { file_crossfade_session_v1_session_proto_init() }
@@ -2683,7 +3224,7 @@ func file_crossfade_session_v1_session_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_crossfade_session_v1_session_proto_rawDesc), len(file_crossfade_session_v1_session_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   35,
+			NumMessages:   43,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

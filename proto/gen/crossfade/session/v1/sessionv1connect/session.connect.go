@@ -67,6 +67,10 @@ const (
 	SessionServiceCancelEndRunProcedure = "/crossfade.session.v1.SessionService/CancelEndRun"
 	// SessionServiceListProcedure is the fully-qualified name of the SessionService's List RPC.
 	SessionServiceListProcedure = "/crossfade.session.v1.SessionService/List"
+	// SessionServiceExportProcedure is the fully-qualified name of the SessionService's Export RPC.
+	SessionServiceExportProcedure = "/crossfade.session.v1.SessionService/Export"
+	// SessionServiceEraseProcedure is the fully-qualified name of the SessionService's Erase RPC.
+	SessionServiceEraseProcedure = "/crossfade.session.v1.SessionService/Erase"
 	// SessionServiceRedeemProcedure is the fully-qualified name of the SessionService's Redeem RPC.
 	SessionServiceRedeemProcedure = "/crossfade.session.v1.SessionService/Redeem"
 )
@@ -100,6 +104,11 @@ type SessionServiceClient interface {
 	CancelEndRun(context.Context, *v1.CancelEndRunRequest) (*v1.CancelEndRunResponse, error)
 	// List lists a subject's sessions, newest first. Roles legacy and admin.
 	List(context.Context, *v1.ListRequest) (*v1.ListResponse, error)
+	// Export returns everything that is held about a subject, part by part. Role admin.
+	Export(context.Context, *v1.ExportRequest) (*v1.ExportResponse, error)
+	// Erase ends a subject's sessions in both systems and takes what is personal out of the records that stay,
+	// part by part. Repeating it is no error. Role admin.
+	Erase(context.Context, *v1.EraseRequest) (*v1.EraseResponse, error)
 	// Redeem turns a handoff into the token itself, for a legacy application that is reached without the
 	// edge and must write the cookie. Role legacy.
 	Redeem(context.Context, *v1.RedeemRequest) (*v1.RedeemResponse, error)
@@ -188,6 +197,18 @@ func NewSessionServiceClient(httpClient connect.HTTPClient, baseURL string, opts
 			connect.WithSchema(sessionServiceMethods.ByName("List")),
 			connect.WithClientOptions(opts...),
 		),
+		export: connect.NewClient[v1.ExportRequest, v1.ExportResponse](
+			httpClient,
+			baseURL+SessionServiceExportProcedure,
+			connect.WithSchema(sessionServiceMethods.ByName("Export")),
+			connect.WithClientOptions(opts...),
+		),
+		erase: connect.NewClient[v1.EraseRequest, v1.EraseResponse](
+			httpClient,
+			baseURL+SessionServiceEraseProcedure,
+			connect.WithSchema(sessionServiceMethods.ByName("Erase")),
+			connect.WithClientOptions(opts...),
+		),
 		redeem: connect.NewClient[v1.RedeemRequest, v1.RedeemResponse](
 			httpClient,
 			baseURL+SessionServiceRedeemProcedure,
@@ -211,6 +232,8 @@ type sessionServiceClient struct {
 	getEndRun    *connect.Client[v1.GetEndRunRequest, v1.GetEndRunResponse]
 	cancelEndRun *connect.Client[v1.CancelEndRunRequest, v1.CancelEndRunResponse]
 	list         *connect.Client[v1.ListRequest, v1.ListResponse]
+	export       *connect.Client[v1.ExportRequest, v1.ExportResponse]
+	erase        *connect.Client[v1.EraseRequest, v1.EraseResponse]
 	redeem       *connect.Client[v1.RedeemRequest, v1.RedeemResponse]
 }
 
@@ -322,6 +345,24 @@ func (c *sessionServiceClient) List(ctx context.Context, req *v1.ListRequest) (*
 	return nil, err
 }
 
+// Export calls crossfade.session.v1.SessionService.Export.
+func (c *sessionServiceClient) Export(ctx context.Context, req *v1.ExportRequest) (*v1.ExportResponse, error) {
+	response, err := c.export.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// Erase calls crossfade.session.v1.SessionService.Erase.
+func (c *sessionServiceClient) Erase(ctx context.Context, req *v1.EraseRequest) (*v1.EraseResponse, error) {
+	response, err := c.erase.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
 // Redeem calls crossfade.session.v1.SessionService.Redeem.
 func (c *sessionServiceClient) Redeem(ctx context.Context, req *v1.RedeemRequest) (*v1.RedeemResponse, error) {
 	response, err := c.redeem.CallUnary(ctx, connect.NewRequest(req))
@@ -360,6 +401,11 @@ type SessionServiceHandler interface {
 	CancelEndRun(context.Context, *v1.CancelEndRunRequest) (*v1.CancelEndRunResponse, error)
 	// List lists a subject's sessions, newest first. Roles legacy and admin.
 	List(context.Context, *v1.ListRequest) (*v1.ListResponse, error)
+	// Export returns everything that is held about a subject, part by part. Role admin.
+	Export(context.Context, *v1.ExportRequest) (*v1.ExportResponse, error)
+	// Erase ends a subject's sessions in both systems and takes what is personal out of the records that stay,
+	// part by part. Repeating it is no error. Role admin.
+	Erase(context.Context, *v1.EraseRequest) (*v1.EraseResponse, error)
 	// Redeem turns a handoff into the token itself, for a legacy application that is reached without the
 	// edge and must write the cookie. Role legacy.
 	Redeem(context.Context, *v1.RedeemRequest) (*v1.RedeemResponse, error)
@@ -444,6 +490,18 @@ func NewSessionServiceHandler(svc SessionServiceHandler, opts ...connect.Handler
 		connect.WithSchema(sessionServiceMethods.ByName("List")),
 		connect.WithHandlerOptions(opts...),
 	)
+	sessionServiceExportHandler := connect.NewUnaryHandlerSimple(
+		SessionServiceExportProcedure,
+		svc.Export,
+		connect.WithSchema(sessionServiceMethods.ByName("Export")),
+		connect.WithHandlerOptions(opts...),
+	)
+	sessionServiceEraseHandler := connect.NewUnaryHandlerSimple(
+		SessionServiceEraseProcedure,
+		svc.Erase,
+		connect.WithSchema(sessionServiceMethods.ByName("Erase")),
+		connect.WithHandlerOptions(opts...),
+	)
 	sessionServiceRedeemHandler := connect.NewUnaryHandlerSimple(
 		SessionServiceRedeemProcedure,
 		svc.Redeem,
@@ -476,6 +534,10 @@ func NewSessionServiceHandler(svc SessionServiceHandler, opts ...connect.Handler
 			sessionServiceCancelEndRunHandler.ServeHTTP(w, r)
 		case SessionServiceListProcedure:
 			sessionServiceListHandler.ServeHTTP(w, r)
+		case SessionServiceExportProcedure:
+			sessionServiceExportHandler.ServeHTTP(w, r)
+		case SessionServiceEraseProcedure:
+			sessionServiceEraseHandler.ServeHTTP(w, r)
 		case SessionServiceRedeemProcedure:
 			sessionServiceRedeemHandler.ServeHTTP(w, r)
 		default:
@@ -533,6 +595,14 @@ func (UnimplementedSessionServiceHandler) CancelEndRun(context.Context, *v1.Canc
 
 func (UnimplementedSessionServiceHandler) List(context.Context, *v1.ListRequest) (*v1.ListResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("crossfade.session.v1.SessionService.List is not implemented"))
+}
+
+func (UnimplementedSessionServiceHandler) Export(context.Context, *v1.ExportRequest) (*v1.ExportResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("crossfade.session.v1.SessionService.Export is not implemented"))
+}
+
+func (UnimplementedSessionServiceHandler) Erase(context.Context, *v1.EraseRequest) (*v1.EraseResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("crossfade.session.v1.SessionService.Erase is not implemented"))
 }
 
 func (UnimplementedSessionServiceHandler) Redeem(context.Context, *v1.RedeemRequest) (*v1.RedeemResponse, error) {
