@@ -62,6 +62,8 @@ func meaning(class string) string {
 // rowsText says how many sessions the store has.
 func (s Store) rowsText() string {
 	switch {
+	case s.Rows < 0 && s.Live >= 0:
+		return count(int(s.Live), "live session")
 	case s.Rows < 0:
 		return "not known how many sessions"
 	case s.Exact:
