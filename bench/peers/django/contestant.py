@@ -46,7 +46,12 @@ def configure(opening: dict[str, Any]) -> None:
                 "CONN_MAX_AGE": None,
             }
         },
-        CACHES={"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": "redis://" + opening["redis"] + "/1"}},
+        CACHES={
+            "default": {
+                "BACKEND": "django.core.cache.backends.redis.RedisCache",
+                "LOCATION": "redis://" + opening["redis"] + "/1",
+            }
+        },
         SESSION_ENGINE="django.contrib.sessions.backends." + opening["store"],
         USE_TZ=True,
     )
@@ -193,7 +198,13 @@ def result(taken: list[float], took: float, cpu: float) -> dict[str, Any]:
     def at(q: float) -> int:
         return int(1e9 * taken[min(len(taken) - 1, int(q * len(taken)))]) if taken else 0
 
-    return {"count": len(taken), "took": int(1e9 * took), "p50": at(0.5), "p99": at(0.99), "cpu": int(1e9 * cpu)}
+    return {
+        "count": len(taken),
+        "took": int(1e9 * took),
+        "p50": at(0.5),
+        "p99": at(0.99),
+        "cpu": int(1e9 * cpu),
+    }
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Sessions as a real Django stores them: write.py FOLDER ENGINE SERIALIZER COUNT [REDIS].
 
-The database is FOLDER/db.sqlite3, files are FOLDER/files. Every third session is a login, every tenth has what
-JSON cannot carry (where the engine takes it), every fiftieth an object of a class of the site's own.
+The database is FOLDER/db.sqlite3, files are FOLDER/files. Every third session is a login, every tenth has
+what JSON cannot carry (where the engine takes it), every fiftieth an object of a class of the site's own.
 """
 
 import datetime
@@ -27,8 +27,11 @@ settings.configure(
     SESSION_SERIALIZER=f"django.contrib.sessions.serializers.{serializer}Serializer",
     SESSION_FILE_PATH=folder + "/files",
     USE_TZ=True,
-    CACHES={"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": redis}
-            if redis else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}},
+    CACHES={
+        "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": redis}
+        if redis
+        else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
+    },
 )
 django.setup()
 
