@@ -56,6 +56,7 @@ type Sessions interface {
 	MarkAgainst(subject string) session.Mark
 	Ready(ctx context.Context) error
 	Denied(l session.Lineage) bool
+	Revoked(ctx context.Context, l session.Lineage, subject string, born session.Mark) (bool, error)
 }
 
 // Mapping says which session keys cross, and under what names; legacy/mapping's does. What is left is

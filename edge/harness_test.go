@@ -187,6 +187,9 @@ func (l liveManager) MarkAgainst(subject string) session.Mark {
 func (l liveManager) Ready(ctx context.Context) error { return l.s.sessions.Ready(ctx) }
 func (l liveManager) CurrentMark() session.Mark       { return l.s.sessions.CurrentMark() }
 func (l liveManager) Denied(l2 session.Lineage) bool  { return l.s.sessions.Denied(l2) }
+func (l liveManager) Revoked(ctx context.Context, l2 session.Lineage, subject string, born session.Mark) (bool, error) {
+	return l.s.sessions.Revoked(ctx, l2, subject, born)
+}
 
 // restartSessions throws the session plane's memory away, as a new process does.
 func (s *site) restartSessions() {

@@ -104,7 +104,11 @@ func (p *passage) holdTools(ctx context.Context) bool {
 	case p.e.toolsOver(came, p.now):
 		return false
 	}
+	void := p.e.endedElsewhere(ctx, came)
 	marked := p.e.toolsMarked(came)
+	if void && !marked {
+		return false
+	}
 	if came.Known && !marked {
 		p.serveTools(came)
 		return true

@@ -1,6 +1,8 @@
 package edge_test
 
 import (
+	"context"
+	"errors"
 	"net/http"
 	"net/url"
 	"slices"
@@ -64,6 +66,17 @@ func (s *site) inspections() (n int) {
 	return n
 }
 
+// endedElsewhere answers for a shared store whose watch is lost.
+type endedElsewhere struct {
+	edge.Sessions
+	void bool
+	err  error
+}
+
+func (e endedElsewhere) Revoked(context.Context, session.Lineage, string, session.Mark) (bool, error) {
+	return e.void, e.err
+}
+
 // Legacy still has the row in all of these: nothing has told it that the session ended.
 func TestEdge_ToolsEnd(t *testing.T) {
 	lineageOf := func(s *site, b *browser) session.Lineage {
@@ -104,6 +117,20 @@ func TestEdge_ToolsEnd(t *testing.T) {
 			}
 		})
 	}
+	t.Run("by another process, of which memory has not heard: with the bridge down it is logged out", func(t *testing.T) {
+		s, b := staffed(t)
+		s.legacy.bridgeDown = true
+		s.wrap = func(inner edge.Sessions) edge.Sessions { return endedElsewhere{inner, true, nil} }
+		s.build()
+		delete(b.cookies, cookieSession)
+		b.loggedOut(t, b.nav("/admin/"))
+	})
+	t.Run("nobody can say whether another process ended it: staff get at their tool", func(t *testing.T) {
+		s, b := staffed(t)
+		s.wrap = func(inner edge.Sessions) edge.Sessions { return endedElsewhere{inner, true, errors.New("no answer")} }
+		s.build()
+		b.nav("/admin/").served(t, "django", "ann")
+	})
 	t.Run("somebody else: nothing", func(t *testing.T) {
 		s, b := staffed(t)
 		s.legacy.bridgeDown = true

@@ -1,6 +1,7 @@
 package edge
 
 import (
+	"context"
 	"encoding/binary"
 	"math"
 	"time"
@@ -122,6 +123,16 @@ func (e *Edge) toolsOver(t *toolsSession, now time.Time) bool {
 		return true
 	}
 	return false
+}
+
+// endedElsewhere asks the session store what memory cannot know while the watch of a shared store is lost: whether
+// another process ended the lineage, or drew a mark. Where the store does not answer, memory's word holds: staff
+// get at their tools whatever fails.
+func (e *Edge) endedElsewhere(ctx context.Context, t *toolsSession) bool {
+	patience := withPatience(ctx, e.cfg.Handover.StoreDeadline)
+	defer patience.done()
+	void, err := e.deps.Sessions.Revoked(patience, t.Lineage, t.Subject, t.Born)
+	return err == nil && void
 }
 
 // toolsMarked reports whether a mark has come over a tools session: everybody's, or its subject's.
