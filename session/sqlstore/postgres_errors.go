@@ -10,6 +10,9 @@ import (
 	"crossfade.dev/crossfade/internal/fault"
 )
 
+// goneHint is for a connection that was there: the next call makes another.
+const goneHint = "see that the server of session.store.dsn runs: it was stopped, restarted, or another one has taken over"
+
 // What is told of PostgreSQL's error codes (its manual, appendix A). Everything is unavailable to a caller, who
 // has other ways to go on, also what only an operator can mend.
 var pgHints = map[string][2]string{
@@ -28,6 +31,8 @@ var pgHints = map[string][2]string{
 	"42P05": {"the session database has a prepared statement of that name already", "a pooler lends another connection each time: say session.store.pool.prepare: false"},
 	"08P01": {"the session database's pooler refuses a setting", "add it to ignore_startup_parameters in pgbouncer.ini"},
 	"55P03": {"the session database's rows are held by somebody else", "look for a long transaction in pg_stat_activity"},
+	"57P01": {"the session database has ended the connection", goneHint},
+	"57P02": {"the session database has ended the connection", goneHint},
 	"57P03": {"the session database is starting up or shutting down", "wait for it"},
 	"XX001": {"the session database is damaged", "restore a backup"},
 }
@@ -57,7 +62,7 @@ func (p *Postgres) trouble(err error, doing string) error {
 		return fault.Wrap(e, fault.Unavailable, "cannot reach the session database").
 			WithHint("see that the server of session.store.dsn runs and that this machine may connect to it")
 	}
-	return fault.Wrap(err, fault.Unavailable, "cannot %s the session database", doing)
+	return fault.Wrap(err, fault.Unavailable, "cannot %s the session database", doing).WithHint("%s", goneHint)
 }
 
 // disconnected reports whether an error says nothing of the statement, only that its connection has gone.
