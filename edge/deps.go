@@ -68,7 +68,7 @@ type Mapping interface {
 
 // Contexts signs contexts; contextjwt.Signer does.
 type Contexts interface {
-	Sign(c contextjwt.Claims) (string, error)
+	SignAfter(last *contextjwt.Signed, c *contextjwt.Claims) (*contextjwt.Signed, error)
 }
 
 // Facts are what is known of a subject beyond its name.

@@ -34,7 +34,7 @@ type Edge struct {
 	hosts     *hosts
 	strict    bool // our cookies do not come with visits from other sites
 	cookies   *cookieWriter
-	visitors  *kept[visitor]
+	visitors  *kept[seen]
 	tickets   *kept[ticket]
 	tools     *kept[toolsSession]
 	routes    []*route
@@ -85,9 +85,9 @@ func New(cfg Config, deps Deps) (*Edge, error) {
 		strict:    cfg.Cookies.SameSite == http.SameSiteStrictMode,
 		hosts:     hosts,
 		cookies:   newCookieWriter(cfg),
-		visitors:  newKept(deps.Ring, decodeVisitor),
-		tickets:   newKept(deps.Ring, openTicket),
-		tools:     newKept(deps.Ring, openTools),
+		visitors:  newKept(deps.Ring, seeVisitor),
+		tickets:   newKept(deps.Ring, shared(openTicket)),
+		tools:     newKept(deps.Ring, shared(openTools)),
 		upstreams: map[string]*upstream{},
 		standings: standings{name: cfg.Rollout, current: deps.Snapshot},
 		restores:  newBudget(cfg.Handover.RestoreBudget, 1),

@@ -51,7 +51,7 @@ func OpenTicket(ring *keyring.Ring, text string) (key, subject string, ok bool) 
 
 // KeptTickets is how an edge opens tickets.
 func KeptTickets(ring *keyring.Ring) func(text string) (key string, ok bool) {
-	tickets := newKept(ring, openTicket)
+	tickets := newKept(ring, shared(openTicket))
 	return func(text string) (string, bool) {
 		if t := tickets.open(text); t != nil {
 			return t.Key, true
@@ -62,7 +62,7 @@ func KeptTickets(ring *keyring.Ring) func(text string) (key string, ok bool) {
 
 // KeptVisitors is how an edge reads visitor cookies.
 func KeptVisitors(ring *keyring.Ring) func(text string) bool {
-	visitors := newKept(ring, decodeVisitor)
+	visitors := newKept(ring, seeVisitor)
 	return func(text string) bool { return visitors.open(text) != nil }
 }
 
@@ -86,7 +86,7 @@ func OpenTools(ring *keyring.Ring, text string) (key, subject string, known, ok 
 
 // KeptTools is how an edge reads tools cookies.
 func KeptTools(ring *keyring.Ring) func(text string) bool {
-	tools := newKept(ring, openTools)
+	tools := newKept(ring, shared(openTools))
 	return func(text string) bool { return tools.open(text) != nil }
 }
 

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"crossfade.dev/crossfade/edge/handover"
+	"crossfade.dev/crossfade/internal/contextjwt"
 	"crossfade.dev/crossfade/rollout"
 )
 
@@ -124,6 +125,7 @@ func (p *passage) judge(ctx context.Context, entry bool) {
 	if p.bindMagic(ctx) {
 		p.govern()
 	}
+	p.readTicket()
 	p.cross(ctx)
 	p.settle()
 	p.describe()
@@ -182,13 +184,29 @@ func (t *trip) forward(ctx context.Context) {
 		return
 	}
 	t.claims.Audience = t.upstream.audience
-	var err error
-	if t.context, err = e.deps.Contexts.Sign(t.claims); err != nil {
+	if err := t.sign(); err != nil {
 		e.deps.Log.Error("context could not be signed", "request", t.id, "error", err)
 		t.refuse(failure(err))
 		return
 	}
 	t.pass()
+}
+
+// sign makes the context that goes upstream.
+func (t *trip) sign() error {
+	var last *contextjwt.Signed
+	if t.seen != nil {
+		last = t.seen.context.Load()
+	}
+	signed, err := t.e.deps.Contexts.SignAfter(last, &t.claims)
+	if err != nil {
+		return err
+	}
+	t.context = signed.Token
+	if t.seen != nil && signed != last {
+		t.seen.context.Store(signed)
+	}
+	return nil
 }
 
 // pass proxies the request.

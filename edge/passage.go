@@ -27,6 +27,7 @@ type passage struct {
 	ask      ask
 
 	jar     jar
+	seen    *seen   // whom the visitor cookie tells; nil: nobody
 	visitor visitor // as it will be written
 	before  visitor // as it came
 	came    bool    // a visitor cookie came and verifies
@@ -34,6 +35,7 @@ type passage struct {
 	vid     string  // the visitor id in hex
 	magic   rollout.Magic
 	token   string  // the session token that counts
+	tokens  life    // what is known of all that came
 	key     string  // the legacy key that counts
 	keys    life    // what is known of all legacy keys that came
 	ticket  *ticket // the one that came; nil: none that opens, or nobody asked
@@ -87,12 +89,12 @@ func (p *passage) readVisitor() {
 		switch {
 		case v == nil:
 			p.count(CountBadCookie)
-		case p.came && *v != p.before:
+		case p.came && v.visitor != p.before:
 			// Two good ones: nobody can tell which is this browser's.
 			p.count(CountDuplicate)
-			p.came, p.before = false, visitor{}
+			p.came, p.before, p.seen = false, visitor{}, nil
 		default:
-			p.came, p.before = true, *v
+			p.came, p.before, p.seen = true, v.visitor, v
 		}
 		if !p.came && v != nil {
 			break
@@ -117,20 +119,18 @@ func (p *passage) adopt(v session.VisitorID) bool {
 	return true
 }
 
-// resolve finds what the presented token is worth, and whether the ticket beside it counts.
+// resolve finds what the presented token is worth.
 func (p *passage) resolve(ctx context.Context) {
 	if p.route.Strict {
 		ctx = session.Strictly(ctx)
 	}
-	var tokens life
-	p.token, tokens = p.jar.session.pick(func(s string) life { return p.e.lifeOfToken(ctx, s, p.killed) })
+	p.token, p.tokens = p.jar.session.pick(func(s string) life { return p.e.lifeOfToken(ctx, s, p.killed) })
 	if p.jar.session.n > 1 {
 		p.count(CountDuplicate)
 	}
 	switch {
-	case tokens == unclear:
+	case p.tokens == unclear:
 		p.resolution = session.Resolution{Worth: session.WorthUnknown}
-		p.openTicket(p.jar.session.list()...)
 		return
 	case p.token == "":
 		return
@@ -143,9 +143,6 @@ func (p *passage) resolve(ctx context.Context) {
 		p.magic = rollout.Magic{} // it may be bound to that id
 		p.readMagic()
 		p.govern()
-	}
-	if p.mayNeedTicket() {
-		p.openTicket(p.token)
 	}
 }
 
@@ -160,9 +157,20 @@ func (e *Edge) lifeOfToken(ctx context.Context, token string, killed bool) life 
 	return dead
 }
 
-// mayNeedTicket says no for what nearly every request is: a fetch with a live session.
+// readTicket sees whether the ticket counts, where a plan may ask for it.
+func (p *passage) readTicket() {
+	switch {
+	case p.tokens == unclear:
+		p.openTicket(p.jar.session.list()...)
+	case p.token != "" && p.mayNeedTicket():
+		p.openTicket(p.token)
+	}
+}
+
+// mayNeedTicket says no for what nearly every request is: one of a live session that stays where it is. At
+// an entry such a session may yet get another ticket, see renewTicket.
 func (p *passage) mayNeedTicket() bool {
-	return p.entry || p.killed || p.resolution.Worth != session.WorthLive
+	return p.killed || p.resolution.Worth != session.WorthLive || p.entry && p.governs != rollout.New
 }
 
 // openTicket reads the ticket, and sees whether it counts beside one of the tokens.

@@ -118,8 +118,15 @@ func (p *passage) renewTicket(s *session.Session) {
 	if s == nil || s.Kind != session.Authenticated || p.resolution.Stale || p.resolution.Worth != session.WorthLive {
 		return
 	}
+	if p.seen.knowsTicket(&p.jar.ticket, p.token, s) {
+		return
+	}
+	if !p.mayNeedTicket() { // else it has been read
+		p.openTicket(p.token)
+	}
 	t := p.ticket
 	if p.backed && t.Key == s.LegacyKey && t.Transient == s.Transient && t.Expires.Equal(s.LegacyExpires.Truncate(time.Second)) && t.Lineage == s.Lineage {
+		p.seen.noteTicket(&p.jar.ticket, p.token, s)
 		return
 	}
 	p.setTicket(s, p.token)

@@ -82,8 +82,8 @@ const (
 	Authenticated Kind = "authenticated"
 )
 
-// Methods is a list of authentication methods kept as one string, so that [Claims] can be compared and
-// serve as the signer's cache key without an allocation. Make it with [JoinMethods].
+// Methods is a list of authentication methods kept as one string, so that [Claims] can be compared. Make
+// it with [JoinMethods].
 type Methods string
 
 const methodSeparator = "\x1f" // no method name holds a control character

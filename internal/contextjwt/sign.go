@@ -28,20 +28,26 @@ type Signer struct {
 	clock   func() time.Time
 	private ed25519.PrivateKey
 	header  string // base64url
-	cache   *otter.Cache[Claims, signed]
+	cache   *otter.Cache[addressee, *Signed]
 }
 
-type signed struct {
-	token    string
-	issuedAt int64
-	expires  int64
+// Signed is a context with what it says. It is not changed once it is made.
+type Signed struct {
+	Token  string
+	claims Claims
+}
+
+// addressee is what a cached context is found by; whether it says the right thing is looked at then.
+type addressee struct {
+	session, visitor ID
+	audience         string
 }
 
 // NewSigner makes a signer.
 func NewSigner(cfg SignerConfig) (*Signer, error) {
 	id, private := cfg.Ring.SigningKey(Purpose)
 	header := fmt.Sprintf(`{"alg":"EdDSA","typ":%q,"kid":"%d"}`, Type, id)
-	cache, err := newCache[Claims, signed](cfg.CacheSize)
+	cache, err := newCache[addressee, *Signed](cfg.CacheSize)
 	if err != nil {
 		return nil, err
 	}
@@ -55,34 +61,57 @@ func NewSigner(cfg SignerConfig) (*Signer, error) {
 // filled in; whatever c has there is ignored. What was signed before is used again as long as it says
 // exactly the same, so a session that changed in any way never gets its earlier context.
 func (s *Signer) Sign(c Claims) (string, error) {
-	now := s.clock().Unix()
-	c.Issuer, c.IssuedAt, c.Expires = Issuer, 0, 0
-	// Issued in the future means that the clock went back: verifiers would refuse it.
-	if hit, ok := s.cache.GetIfPresent(c); ok && hit.issuedAt <= now && hit.expires-now >= int64(MinLeft/time.Second) {
-		return hit.token, nil
-	}
-	fresh, err := s.sign(c, now)
+	signed, err := s.SignAfter(nil, &c)
 	if err != nil {
 		return "", err
 	}
-	s.cache.Set(c, fresh)
-	return fresh.token, nil
+	return signed.Token, nil
 }
 
-func (s *Signer) sign(c Claims, now int64) (signed, error) {
-	c.IssuedAt, c.Expires = now, now+int64(Life/time.Second)
+// SignAfter is Sign for a caller who has kept what was signed last for the same session, which saves the
+// look-up; nil: nothing.
+func (s *Signer) SignAfter(last *Signed, c *Claims) (*Signed, error) {
+	now := s.clock().Unix()
+	if last.says(c, now) {
+		return last, nil
+	}
+	at := addressee{session: c.Session, visitor: c.Visitor, audience: c.Audience}
+	if hit, _ := s.cache.GetIfPresent(at); hit.says(c, now) {
+		return hit, nil
+	}
+	fresh, err := s.sign(*c, now)
+	if err != nil {
+		return nil, err
+	}
+	s.cache.Set(at, fresh)
+	return fresh, nil
+}
+
+// says reports whether the context may be sent for c at this moment.
+func (s *Signed) says(c *Claims, now int64) bool {
+	// Issued in the future means that the clock went back: verifiers would refuse it.
+	if s == nil || s.claims.IssuedAt > now || s.claims.Expires-now < int64(MinLeft/time.Second) {
+		return false
+	}
+	wanted := *c
+	wanted.Issuer, wanted.IssuedAt, wanted.Expires = s.claims.Issuer, s.claims.IssuedAt, s.claims.Expires
+	return s.claims == wanted
+}
+
+func (s *Signer) sign(c Claims, now int64) (*Signed, error) {
+	c.Issuer, c.IssuedAt, c.Expires = Issuer, now, now+int64(Life/time.Second)
 	if err := c.check(); err != nil {
-		return signed{}, fmt.Errorf("contextjwt: sign: %w", err)
+		return nil, fmt.Errorf("contextjwt: sign: %w", err)
 	}
 	payload, err := c.MarshalJSON() // json.Marshal would call this, and go through its result once more
 	if err != nil {
-		return signed{}, fmt.Errorf("contextjwt: sign: %w", err)
+		return nil, fmt.Errorf("contextjwt: sign: %w", err)
 	}
 	token := s.compact(payload)
 	if len(token) > MaxSize {
-		return signed{}, fmt.Errorf("contextjwt: sign: %d bytes, more than any verifier accepts (%d)", len(token), MaxSize)
+		return nil, fmt.Errorf("contextjwt: sign: %d bytes, more than any verifier accepts (%d)", len(token), MaxSize)
 	}
-	return signed{token: token, issuedAt: c.IssuedAt, expires: c.Expires}, nil
+	return &Signed{Token: token, claims: c}, nil
 }
 
 // compact is the JWS compact serialization (RFC 7515, section 7.1) with EdDSA (RFC 8037): three parts in
